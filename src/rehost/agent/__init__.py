@@ -1,0 +1,1 @@
+"""The agent: runs on the source server, with the standard library alone."""

@@ -1,0 +1,139 @@
+"""Every failure that a caller may tell apart: its code, HTTP status, and what to do.
+
+Codes of the public API are kept where one fits (SMS.…, APIGW.…); ours begin with "REHOST.".
+A released code is never reused. docs/errors.md is generated from this file.
+"""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class Error(Exception):
+    """Base class: carries what the API, the CLI and the retry loop each need to know."""
+
+    code: ClassVar[str]
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class Internal(Error):
+    """The service failed in a way nobody foresaw. Its log has the request id and the cause."""
+
+    code = "SMS.2007"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"internal error; the service's log names the cause under request id {request_id}",
+            request_id=request_id,
+        )
+
+
+class InvalidRequest(Error):
+    """A field, parameter or header of the request is missing or wrong; the message names it."""
+
+    code = "REHOST.4000"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class NotAuthenticated(Error):
+    """The token, signature or enrolment code is missing, wrong, expired or revoked."""
+
+    code = "APIGW.0301"
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class PermissionDenied(Error):
+    """The caller is known, but its role does not allow this action on this resource."""
+
+    code = "SMS.9004"
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, action: str, resource: str) -> None:
+        self.sentence = (
+            f"You do not have permission to perform action {action} on resource {resource}."
+        )
+        super().__init__(
+            "The current account does not have the permission to execute policy " + self.sentence,
+            action=action,
+            resource=resource,
+        )
+
+
+class SourceNotFound(Error):
+    """The source server was never registered, has been deleted, or is another project's."""
+
+    code = "SMS.0202"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, source_id: str) -> None:
+        super().__init__(f"source server {source_id!r} not found", source_id=source_id)
+
+
+class PathNotFound(Error):
+    """The service has no such path."""
+
+    code = "APIGW.0101"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__(f"the service has nothing at {method} {path}; see /docs")
+
+
+class MethodNotAllowed(Error):
+    """The path exists, but not with this HTTP method."""
+
+    code = "REHOST.4050"
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__(f"{path} does not take {method}; see /docs")
+
+
+class SourceExists(Error):
+    """The machine is registered already, by another project or under another id."""
+
+    code = "SMS.2013"
+    status = HTTPStatus.CONFLICT
+
+
+class CommandMismatch(Error):
+    """A command result does not match the command that was handed out to the agent."""
+
+    code = "SMS.2009"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class BodyTooLarge(Error):
+    """The request body is larger than the service takes."""
+
+    code = "SMS.2005"
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the request body is larger than {limit} bytes", limit=limit)
+
+
+class UnsupportedMediaType(Error):
+    """The request body is not JSON by its content type."""
+
+    code = "SMS.2006"
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(f"content type {content_type!r} is not application/json")
+
+
+class TooManyRequests(Error):
+    """Too many requests, or too many failed log-ins, from this caller; wait and try again."""
+
+    code = "APIGW.0308"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,55 @@
+"""The task of a source, as the source shows it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class TaskType(StrEnum):
+    MIGRATE_FILE = "MIGRATE_FILE"
+    MIGRATE_BLOCK = "MIGRATE_BLOCK"
+
+
+class LogCollectStatus(StrEnum):
+    INIT = "INIT"
+    UPLOADING = "UPLOADING"
+    UPLOAD_FAIL = "UPLOAD_FAIL"
+    UPLOADED = "UPLOADED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRef:
+    vm_id: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloneServer:
+    vm_id: str | None = None
+    name: str | None = None
+    clone_error: str | None = None
+    clone_state: str | None = None
+    error_msg: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentTask:
+    """What a source shows of its task. `speed_limit` and `migrate_speed` are Mbit/s."""
+
+    id: str
+    name: str
+    type: TaskType
+    state: str
+    start_date: int | None = None  # ms since the epoch
+    speed_limit: int = 0
+    migrate_speed: float | None = None
+    start_target_server: bool = True
+    vm_template_id: str = ""
+    region_id: str = ""
+    project_name: str = ""
+    project_id: str = ""
+    target_server: TargetRef = TargetRef()
+    log_collect_status: LogCollectStatus = LogCollectStatus.INIT
+    exist_server: bool = False
+    use_public_ip: bool = True
+    clone_server: CloneServer | None = None
+    subtask_info: str | None = None
