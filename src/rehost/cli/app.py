@@ -1,0 +1,26 @@
+"""The operator's commands. To add one: a function in a module beside this one, and a line here."""
+
+from typing import Annotated
+
+import typer
+
+import rehost
+
+commands = typer.Typer()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"rehost {rehost.__version__}")
+        raise typer.Exit
+
+
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself; typer's callback."""
