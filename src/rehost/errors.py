@@ -137,3 +137,48 @@ class TooManyRequests(Error):
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.retry_after_s = retry_after_s
+
+
+class DatabaseTooNew(Error):
+    """The database was upgraded by a newer Rehost; this one must not touch it."""
+
+    code = "REHOST.1001"
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(
+            f"the database has schema {revision}, which this version of Rehost does not know; "
+            "install the newer version that upgraded it",
+            revision=revision,
+        )
+
+
+class BadConfiguration(Error):
+    """A configuration file, variable or option has a value that cannot be used."""
+
+    code = "REHOST.1002"
+
+
+class NotYourResource(Error):
+    """An agent's credential is for its own source only."""
+
+    code = "SMS.2248"
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, source_id: str) -> None:
+        super().__init__(
+            f"this credential is not for source server {source_id!r}", source_id=source_id
+        )
+
+
+class SourceBusy(Error):
+    """The source has a task that runs; stop or finish the task first."""
+
+    code = "REHOST.4090"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, source_id: str, task_id: str) -> None:
+        super().__init__(
+            f"source server {source_id!r} has the running task {task_id!r}; stop it first",
+            source_id=source_id,
+            task_id=task_id,
+        )

@@ -1,0 +1,78 @@
+"""What `rehost serve` can be told. One frozen value, read once at the start."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from rehost.errors import BadConfiguration
+
+PREFIX = "REHOST_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeConfig:
+    """Each field can be set in a TOML file, as REHOST_<NAME>, or by the option of its name."""
+
+    host: str = "127.0.0.1"
+    port: int = 8780
+    data: Path = Path("data")  # database, keys, certificates
+    database: str = ""  # SQLAlchemy URL; "" is SQLite in the data folder
+    workers: int = 1
+    public_url: str = ""  # how agents reach the service, if not by host and port
+    tls_certificate: str = ""  # PEM files; "" off loopback: one is made in the data folder
+    tls_key: str = ""
+    insecure_http: bool = False  # plain HTTP off loopback
+    region: str = "local"
+    poll_interval: int = 30  # seconds between an agent's polls
+    body_limit: int = 8 * 1024 * 1024  # bytes of a request body
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.data / 'rehost.db'}"
+
+
+def load(file: Path | None, environ: Mapping[str, str] = os.environ) -> ServeConfig:
+    """Read the TOML file, then the variables, which win. Raises BadConfiguration."""
+    values: dict[str, Any] = _from_file(file) if file else {}
+    names = {f.name for f in fields(ServeConfig)}
+    for unknown in sorted(values.keys() - names):
+        raise BadConfiguration(f"{file}: there is no option {unknown!r}")
+    for name in names:
+        if (text := environ.get(PREFIX + name.upper())) is not None:
+            values[name] = text
+    return override(ServeConfig(), **values)
+
+
+def override(config: ServeConfig, **values: Any) -> ServeConfig:  # noqa: ANN401
+    """Set what is not None, converted to the option's type. Raises BadConfiguration."""
+    defaults = ServeConfig()
+    return replace(
+        config,
+        **{
+            name: _convert(name, value, type(getattr(defaults, name)))
+            for name, value in values.items()
+            if value is not None
+        },
+    )
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise BadConfiguration(f"cannot read the configuration {file}: {e}") from e
+
+
+def _convert(name: str, value: Any, kind: type) -> Any:  # noqa: ANN401
+    if kind is bool:
+        text = str(value).lower()
+        if text not in ("1", "0", "true", "false"):
+            raise BadConfiguration(f"option {name}: {value!r} is neither true nor false")
+        return text in ("1", "true")
+    try:
+        return kind(value) if kind is not Path else Path(value)
+    except (TypeError, ValueError) as e:
+        raise BadConfiguration(f"option {name}: {value!r} is not a valid {kind.__name__}") from e

@@ -1,0 +1,148 @@
+"""The tables. Times are ms since the epoch; JSON is kept as text, as it goes out."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+domains = sa.Table(
+    "domains",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False, unique=True),
+)
+
+projects = sa.Table(
+    "projects",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("domain_id", sa.ForeignKey("domains.id"), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.UniqueConstraint("domain_id", "name"),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("domain_id", sa.ForeignKey("domains.id"), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("password_hash", sa.String(255), nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("domain_id", "name"),
+)
+
+grants = sa.Table(
+    "grants",
+    metadata,
+    sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("project_id", sa.ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("role", sa.String(64), nullable=False),
+)
+
+access_keys = sa.Table(
+    "access_keys",
+    metadata,
+    sa.Column("access", sa.String(64), primary_key=True),
+    sa.Column("secret", sa.Text, nullable=False),  # encrypted: a signature check needs it back
+    sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+)
+
+# A user's token, or, with source_id set, the credential of that source's agent.
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),  # sha256 of the token
+    sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    sa.Column("project_id", sa.ForeignKey("projects.id", ondelete="CASCADE")),  # null: domain
+    sa.Column("source_id", sa.ForeignKey("sources.id", ondelete="CASCADE"), index=True),
+    sa.Column("issued_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, index=True),  # null: when revoked
+)
+
+enrolments = sa.Table(
+    "enrolments",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),  # sha256 of the code
+    sa.Column("project_id", sa.ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("created_by", sa.String(64), nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.Column("used_at", sa.BigInteger),
+)
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("project_id", sa.ForeignKey("projects.id"), nullable=False),
+    sa.Column("identity_key", sa.String(64), index=True),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("ip", sa.String(255), nullable=False, index=True),
+    sa.Column("ipv6", sa.String(255), nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("migration_cycle", sa.String(16), nullable=False),
+    sa.Column("connected", sa.Boolean, nullable=False),
+    sa.Column("add_date", sa.BigInteger, nullable=False),
+    sa.Column("state_action_time", sa.BigInteger, nullable=False),
+    sa.Column("stage_action_time", sa.BigInteger, nullable=False),
+    sa.Column("last_visit_time", sa.BigInteger, nullable=False),
+    sa.Column("migproject", sa.String(255), nullable=False),
+    sa.Column("enterprise_project_id", sa.String(255), nullable=False),
+    sa.Column("target_vm_id", sa.String(255), nullable=False),
+    sa.Column("has_consistency_result", sa.Boolean, nullable=False),
+    sa.Column("replicatesize", sa.BigInteger, nullable=False),
+    sa.Column("totalsize", sa.BigInteger, nullable=False),
+    sa.Column("report", sa.Text, nullable=False),  # as registered
+    sa.Column("rules", sa.String(64), nullable=False),  # digest of the checks that judged it
+    # Parts of the answers, ready to send; document.py makes them.
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("inventory", sa.Text, nullable=False),
+    sa.Column("checks_en", sa.Text, nullable=False),
+    sa.Column("checks_zh", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("task", sa.Text, nullable=False),
+    sa.Index("ix_sources_page", "project_id", "number"),
+    sa.Index("ix_sources_state", "project_id", "state", "number"),
+    sa.Index(
+        "ix_sources_connected",
+        "connected",
+        "id",
+        sqlite_where=sa.text("connected"),
+        postgresql_where=sa.text("connected"),
+    ),
+    sqlite_autoincrement=True,  # check ids are made of it: a number is never used again
+)
+
+# Apart from sources, so that noting that an agent was here rewrites a few bytes, not its document.
+heartbeats = sa.Table(
+    "heartbeats",
+    metadata,
+    sa.Column("source_id", sa.ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("seen_at", sa.BigInteger, nullable=False),
+)
+
+commands = sa.Table(
+    "commands",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column(
+        "source_id", sa.ForeignKey("sources.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("name", sa.String(32), nullable=False),
+    sa.Column("param", sa.Text, nullable=False),  # JSON
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("handed_out_at", sa.BigInteger),
+    sa.Column("finished_at", sa.BigInteger),
+    sa.Column("result", sa.String(16)),
+    sa.Column("result_detail", sa.Text),
+    sqlite_autoincrement=True,
+)
