@@ -5,15 +5,14 @@ A released code is never reused. docs/errors.md is generated from this file.
 """
 
 from http import HTTPStatus
-from typing import ClassVar
 
 
 class Error(Exception):
     """Base class: carries what the API, the CLI and the retry loop each need to know."""
 
-    code: ClassVar[str]
-    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
-    retryable: ClassVar[bool] = False
+    code: str
+    status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
+    retryable: bool = False
 
     def __init__(self, message: str, **details: object) -> None:
         super().__init__(message)
@@ -182,3 +181,49 @@ class SourceBusy(Error):
             source_id=source_id,
             task_id=task_id,
         )
+
+
+class ApiError(Error):
+    """The service answered with an error; code, HTTP status and message are the service's own."""
+
+    code = "REHOST.9000"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        status: HTTPStatus,
+        request_id: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, request_id=request_id)
+        self.code = code
+        self.status = status
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+        self.retryable = status >= 500 or status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+class ServiceUnreachable(Error):
+    """No answer from the service: network, address, or the service itself; wait and try again."""
+
+    code = "REHOST.9001"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retryable = True
+
+
+class ServiceNotTrusted(Error):
+    """The service's certificate is not the pinned one, or no trusted authority vouches for it."""
+
+    code = "REHOST.9002"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retryable = True  # a certificate is renewed, a clock is set
+
+
+class BadAnswer(Error):
+    """What answered is not a Rehost service, or something between changed its answer."""
+
+    code = "REHOST.9003"
+    status = HTTPStatus.BAD_GATEWAY
+    retryable = True  # a proxy's own page while the service restarts
