@@ -1,0 +1,39 @@
+"""Reading decoded JSON of any SMS v3 service: a field may be absent, null, or not as documented."""
+
+import unicodedata
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def text(document: Json, name: str) -> str:
+    """ "" if absent. Control characters are replaced: names come from other people's machines,
+    and must not move the cursor of an administrator's terminal."""
+    value = document.get(name)
+    if value is None:
+        return ""
+    return "".join("\ufffd" if unicodedata.category(c) == "Cc" else c for c in str(value))
+
+
+def number(document: Json, name: str) -> int | None:
+    value = document.get(name)
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def rows(document: Json, name: str) -> list[Json]:
+    value = document.get(name)
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def part(document: Json, name: str) -> Json:
+    value = document.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def is_true(document: Json, name: str) -> bool:
+    return document.get(name) in (True, "true")
+
+
+def split(document: Json, name: str) -> list[str]:
+    """The parts of a list that the API joins with ";"."""
+    return [word for word in text(document, name).split(";") if word]
