@@ -1,0 +1,32 @@
+from collections.abc import Iterator
+
+from rehost.model.check import Result
+from rehost.model.server import Report
+from rehost.stages.check.rule import UNKNOWN, Found, Problem, check, unknown
+from rehost.stages.check.volume import volumes
+
+MIB = 1 << 20
+# SMS public rules: what a shadow copy of a volume needs.
+LARGE = 600 * MIB
+MIN_FREE_LARGE = 320 * MIB
+MIN_FREE_SMALL = 40 * MIB
+
+TOO_LITTLE = Problem("REHOST.5131", Result.ERROR)
+
+
+@check(
+    "FREE_SPACE",
+    "NTFS volumes of 600 MB and more: at least 320 MB free; smaller ones: at least 40 MB",
+    TOO_LITTLE,
+    UNKNOWN,
+)
+def judge(report: Report) -> Iterator[Found]:
+    if report.disks is None:
+        yield unknown(report, "disks")
+    for volume in volumes(report):
+        if (volume.file_system or "").lower() != "ntfs":
+            continue
+        if volume.size is None or volume.free is None:
+            yield unknown(report, f"{volume.name} used_size")
+        elif volume.free < (MIN_FREE_LARGE if volume.size >= LARGE else MIN_FREE_SMALL):
+            yield TOO_LITTLE(f"{volume.name} ({volume.free // MIB} MB)")
