@@ -183,6 +183,36 @@ class SourceBusy(Error):
         )
 
 
+class IdentityNotFound(Error):
+    """There is no such user, project or access key."""
+
+    code = "REHOST.4040"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, kind: str, name: str, domain: str) -> None:
+        super().__init__(f"there is no {kind} {name!r} in domain {domain!r}", name=name)
+
+
+class IdentityExists(Error):
+    """There is a user or project of this name already."""
+
+    code = "REHOST.4091"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, kind: str, name: str, domain: str) -> None:
+        super().__init__(f"there is a {kind} {name!r} in domain {domain!r} already", name=name)
+
+
+class TokenNotFound(Error):
+    """The token asked about is not a user's token, or it has expired or was revoked."""
+
+    code = "REHOST.4041"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("the token in X-Subject-Token is wrong, expired or revoked")
+
+
 class ApiError(Error):
     """The service answered with an error; code, HTTP status and message are the service's own."""
 

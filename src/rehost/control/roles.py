@@ -1,0 +1,75 @@
+"""Which IAM actions each role allows. An action is named as the public API names it; ours begin
+with "rehost:". To add one: a line in the weakest role that may have it."""
+
+READER = frozenset(
+    {
+        "sms::getConfig",
+        "sms:migproject:get",
+        "sms:migproject:list",
+        "sms:server:get",
+        "sms:server:getConsistencyCheckResult",
+        "sms:server:getTask",
+        "sms:server:getTaskSpeedLimit",
+        "sms:server:list",
+        "sms:server:listErrors",
+        "sms:server:listTask",
+        "sms:server:overview",
+        "sms:template:get",
+        "sms:template:list",
+    }
+)
+
+# What the agent of a source does, and so whoever runs an agent's tools by hand.
+# Passwords and passphrases are here: they are read, but not for readers.
+AGENT = frozenset(
+    {
+        "rehost:command:handle",
+        "sms::getConfig",
+        "sms:server:get",
+        "sms:server:getTask",
+        "sms:server:getTaskPassphrase",
+        "sms:server:getTaskSpeedLimit",
+        "sms:server:register",
+        "sms:server:updateConsistencyCheckResult",
+        "sms:server:updateDiskInfo",
+        "sms:server:updateState",
+        "sms:server:updateTask",
+        "sms:server:updateTaskProgress",
+        "sms:template:get",
+        "sms:template:getTargetPassword",
+    }
+)
+
+# The holder of an enrolment code: one registration.
+ENROLLED = frozenset({"sms:server:register"})
+
+OPERATOR = (
+    READER
+    | AGENT
+    | {
+        "rehost:enrolment:create",
+        "sms:migproject:create",
+        "sms:migproject:delete",
+        "sms:migproject:update",
+        "sms:server:batchDelete",
+        "sms:server:batchDeleteTask",
+        "sms:server:collectLog",
+        "sms:server:createTask",
+        "sms:server:delete",
+        "sms:server:deleteTask",
+        "sms:server:manageTask",
+        "sms:server:update",
+        "sms:server:updateTaskSpeedLimit",
+        "sms:template:batchDelete",
+        "sms:template:create",
+        "sms:template:delete",
+        "sms:template:update",
+    }
+)
+
+# Everything. Users and projects are administered on the service's machine, not over HTTP, so
+# there is no action yet that an operator lacks.
+ADMIN = OPERATOR
+
+# In order of power.
+ROLES = {"admin": ADMIN, "operator": OPERATOR, "reader": READER}

@@ -1,0 +1,122 @@
+"""What credentials stand for: read by each request, through the exact cache of store/hot.py."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from rehost.control.operation import Caller
+from rehost.control.roles import AGENT, ENROLLED, ROLES
+from rehost.control.store.hot import HotReader, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a credential stands for.
+
+    `by_project`: what the caller is in each single project, where the credential is for several.
+    """
+
+    caller: Caller
+    expires_at: float = math.inf  # ms since the epoch
+    by_project: Mapping[str, Caller] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)  # of an access key; encrypted as it is stored
+
+
+def by_token(hot: HotReader, digest: str) -> Known | None:
+    """None if there is no such token, or its user is disabled or has lost the role."""
+    rows = hot.rows(_OF_HOLDER, digest)
+    if not rows:
+        return None
+    project_id, source_id, expires_at, domain_id = rows[0][:4]
+    if source_id is not None:
+        agent = Caller(
+            domain_id=domain_id,
+            project_id=project_id,
+            projects=(project_id,),
+            actions=AGENT,
+            source_id=source_id,
+        )
+        return Known(caller=agent)
+    known = _user([row[4:] for row in rows])
+    if known is None or project_id is None:
+        return known and replace(known, expires_at=expires_at)
+    return Known(caller=known.caller, expires_at=expires_at)
+
+
+def by_access_key(hot: HotReader, access: str) -> Known | None:
+    """None if there is no such key, or its user is disabled or has no role at all."""
+    rows = hot.rows(_OF_SIGNER, access)
+    known = _user([row[1:] for row in rows])
+    return known and replace(known, secret=rows[0][0])
+
+
+def by_enrolment(hot: HotReader, digest: str) -> Known | None:
+    """None if there is no such code, or it was used."""
+    row = hot.row(_OF_NEWCOMER, digest)
+    if row is None:
+        return None
+    project_id, domain_id, expires_at = row
+    holder = Caller(
+        domain_id=domain_id,
+        project_id=project_id,
+        projects=(project_id,),
+        actions=ENROLLED,
+        enrolment=digest,
+    )
+    return Known(caller=holder, expires_at=expires_at)
+
+
+def _user(rows: Sequence[Row]) -> Known | None:
+    """A user from rows of (user id, name, domain id, project id, role), one for each role."""
+    if not rows or rows[0][3] is None:
+        return None
+    user_id, user_name, domain_id = rows[0][:3]
+    by_project = {
+        project_id: Caller(
+            user_id=user_id,
+            user_name=user_name,
+            domain_id=domain_id,
+            project_id=project_id,
+            projects=(project_id,),
+            actions=ROLES.get(role, frozenset()),
+        )
+        for _, _, _, project_id, role in rows
+    }
+    projects = tuple(by_project)
+    # Over several projects only what the user may do in each of them: an action names a
+    # resource in any one.
+    actions = frozenset.intersection(*(caller.actions for caller in by_project.values()))
+    # Among several there is none where new things obviously go.
+    project_id = projects[0] if len(projects) == 1 else None
+    caller = replace(
+        by_project[projects[0]], project_id=project_id, projects=projects, actions=actions
+    )
+    return Known(caller=caller, by_project=by_project)
+
+
+# One statement each: between two, somebody could write.
+_OF_HOLDER = """
+    SELECT t.project_id, t.source_id, t.expires_at, own.domain_id,
+           u.id, u.name, u.domain_id, g.project_id, g.role
+    FROM tokens t
+    LEFT JOIN projects own ON own.id = t.project_id
+    LEFT JOIN users u ON u.id = t.user_id AND u.enabled
+    LEFT JOIN grants g ON g.user_id = u.id AND g.project_id = coalesce(t.project_id, g.project_id)
+    LEFT JOIN projects p ON p.id = g.project_id
+    WHERE t.digest = ?
+    ORDER BY p.name
+"""
+_OF_SIGNER = """
+    SELECT k.secret, u.id, u.name, u.domain_id, g.project_id, g.role
+    FROM access_keys k
+    JOIN users u ON u.id = k.user_id AND u.enabled
+    JOIN grants g ON g.user_id = u.id
+    JOIN projects p ON p.id = g.project_id
+    WHERE k.access = ?
+    ORDER BY p.name
+"""
+_OF_NEWCOMER = """
+    SELECT e.project_id, p.domain_id, e.expires_at
+    FROM enrolments e JOIN projects p ON p.id = e.project_id
+    WHERE e.digest = ? AND e.used_at IS NULL
+"""
