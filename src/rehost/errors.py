@@ -112,8 +112,8 @@ class BodyTooLarge(Error):
     code = "SMS.2005"
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the request body is larger than {limit} bytes", limit=limit)
+    def __init__(self) -> None:
+        super().__init__("the request body is too large; `rehost serve --body-limit` sets how much")
 
 
 class UnsupportedMediaType(Error):
@@ -211,20 +211,6 @@ class TokenNotFound(Error):
 
     def __init__(self) -> None:
         super().__init__("the token in X-Subject-Token is wrong, expired or revoked")
-
-
-class AmbiguousSource(Error):
-    """A name or the beginning of an id fits several sources; the message lists their ids."""
-
-    code = "REHOST.9004"
-    status = HTTPStatus.MULTIPLE_CHOICES
-
-    def __init__(self, wanted: str, source_ids: tuple[str, ...]) -> None:
-        some = ", ".join(source_ids[:5]) + (" …" if len(source_ids) > 5 else "")
-        super().__init__(
-            f"{wanted!r} fits {len(source_ids)} sources; say more of the id: {some}",
-            wanted=wanted,
-        )
 
 
 class ApiError(Error):

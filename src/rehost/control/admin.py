@@ -3,6 +3,58 @@
 `rehost --help` imports this file: what the commands need, they import when they run.
 """
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 commands = typer.Typer()
+
+Config = Annotated[
+    Path | None, typer.Option(envvar="REHOST_CONFIG", help="A TOML file with any of the options.")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(envvar="REHOST_DATA", help="Folder of the database, keys and certificates."),
+]
+
+
+@commands.command()
+def serve(  # noqa: PLR0913, PLR0917 - the service's options
+    config: Config = None,
+    data: Data = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. [8780]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve. [1]")] = None,
+    public_url: Annotated[
+        str | None, typer.Option(help="How agents reach the service, behind a proxy for example.")
+    ] = None,
+    tls_certificate: Annotated[
+        str | None, typer.Option(help="PEM file. Without one, off loopback, the service makes one.")
+    ] = None,
+    tls_key: Annotated[str | None, typer.Option(help="PEM file.")] = None,
+    insecure_http: Annotated[
+        bool | None, typer.Option("--insecure-http", help="Plain HTTP off loopback: not safe.")
+    ] = None,
+    poll_interval: Annotated[
+        int | None, typer.Option(help="Seconds between an agent's polls. [30]")
+    ] = None,
+    body_limit: Annotated[int | None, typer.Option(help="Bytes of a request's body.")] = None,
+) -> None:
+    """Run the service until Ctrl-C. Each option can also be set as REHOST_<NAME>."""
+    from rehost.control.config import load, override
+    from rehost.control.serve import serve as run
+
+    options = {
+        "data": data,
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "public_url": public_url,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
+        "insecure_http": insecure_http,
+        "poll_interval": poll_interval,
+        "body_limit": body_limit,
+    }
+    run(override(load(config), **options))

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from rehost.errors import Error, NotYourResource, PermissionDenied
+from rehost.model.language import Language
 
 if TYPE_CHECKING:
     from rehost.control.services import Services
@@ -22,13 +23,6 @@ class Access(StrEnum):
     USER = "user"
     AGENT = "agent"  # and users, whose tools may act as an agent
     ENROLLED = "enrolled"  # agents, users, and the holder of an enrolment code
-
-
-class Language(StrEnum):
-    """Of texts for people; chosen by the X-Language header."""
-
-    EN = "en"
-    ZH = "zh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

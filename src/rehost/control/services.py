@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from rehost.control.auth import Authenticator
 from rehost.control.config import ServeConfig
 from rehost.control.heartbeat import Heartbeats
 from rehost.control.store.database import Database
@@ -14,3 +15,5 @@ class Services:
     database: Database
     hot: HotReader
     heartbeats: Heartbeats
+    auth: Authenticator
+    pin: str | None  # sha256 of the service's own certificate, if it made one

@@ -53,3 +53,7 @@ class CurrentTask:
     use_public_ip: bool = True
     clone_server: CloneServer | None = None
     subtask_info: str | None = None
+
+
+# A task in one of these does something to its target; it can only be deleted once it is stopped.
+BUSY_STATES = frozenset({"RUNNING", "SYNCING", "ABORTING", "SKIPPING", "DELETING", "RESETING"})

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rehost.control.store.schema import heartbeats, sources, tokens
+from rehost.control.store.schema import heartbeats, sources
 from rehost.model.source import SourceState
 
 Values = Mapping[str, Any]
@@ -58,10 +58,6 @@ def delete(db: sa.Connection, source_ids: Iterable[str]) -> None:
     db.execute(sa.delete(sources).where(sources.c.id.in_(list(source_ids))))
 
 
-def revoke_agents(db: sa.Connection, source_id: str) -> None:
-    db.execute(sa.delete(tokens).where(tokens.c.source_id == source_id))
-
-
 def page(
     db: sa.Connection, projects: Iterable[str], filters: Filters, *, limit: int, offset: int
 ) -> Sequence[sa.Row[Any]]:
@@ -97,6 +93,24 @@ def count_by_state(db: sa.Connection, projects: Iterable[str]) -> dict[str, int]
     return {state: int(number) for state, number in db.execute(query)}
 
 
+def count_unconfigured(db: sa.Connection, projects: Iterable[str]) -> int:
+    """Sources that wait for a task to be set up."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(sources)
+        .where(
+            sources.c.project_id.in_(list(projects)),
+            sources.c.state == SourceState.WAITING,
+            sources.c.task == "null",
+        )
+    )
+    return int(db.execute(query).scalar_one())
+
+
+def judged_by_others(db: sa.Connection, rules: str, *, limit: int) -> Sequence[sa.Row[Any]]:
+    return db.execute(sa.select(sources).where(sources.c.rules != rules).limit(limit)).all()
+
+
 def save_heartbeats(db: sa.Connection, seen: Mapping[str, int]) -> None:
     """Note when agents were last here; a later note of another process stands."""
     if not seen:
@@ -125,14 +139,14 @@ def disconnect(db: sa.Connection, source_ids: Sequence[str], *, since: int, now:
     return len(still)
 
 
-def connect(db: sa.Connection, source_id: str, *, now: int) -> None:
-    """Mark a source's agent as there; keeps the time if it was marked already."""
-    save_heartbeats(db, {source_id: now})
-    db.execute(
-        sa.update(sources)
-        .where(sources.c.id == source_id, sources.c.connected.is_(False))
-        .values(connected=True, last_visit_time=now)
-    )
+def connect(db: sa.Connection, source_ids: Iterable[str], *, now: int) -> None:
+    """Mark agents as there; keeps the time of those that were marked already."""
+    for source_id in source_ids:
+        db.execute(
+            sa.update(sources)
+            .where(sources.c.id == source_id, sources.c.connected.is_(False))
+            .values(connected=True, last_visit_time=now)
+        )
 
 
 def _silent(moment: int) -> sa.Select[Any]:

@@ -1,0 +1,123 @@
+"""What the service tells a source's agent to do, and how it went. A poll is the heartbeat."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from rehost.control import registration
+from rehost.control.api.sources import Done
+from rehost.control.operation import Access, Context, operation
+from rehost.control.store import commands
+from rehost.control.store.hot import HotReader
+from rehost.errors import CommandMismatch, SourceNotFound
+from rehost.model.limits import Name
+from rehost.model.source import SourceState
+
+STATE = "SELECT project_id, connected, state FROM sources WHERE id = ?"
+
+
+class NoCommand(StrEnum):
+    """The answers when there is nothing to do."""
+
+    TASK_NOT_STARTED = "TASK_NOT_STARTED"
+    TASK_HAS_STOPPED = "TASK_HAS_STOPPED"
+    TASK_HAS_FINISHED = "TASK_HAS_FINISHED"
+
+
+class CommandResult(StrEnum):
+    SUCCESS = "success"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowCommandResponse:
+    command_name: str
+    command_param: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandBody:
+    command_name: Name
+    result: CommandResult
+    result_detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What one poll reads: who may see the source, and what it is to do."""
+
+    project_id: str
+    connected: bool
+    state: str
+    command: tuple[int, str, str] | None  # id, name, parameters as JSON
+
+
+@operation(
+    "GET",
+    "/v3/sources/{server_id}/command",
+    returns=ShowCommandResponse,
+    access=Access.AGENT,
+    raises=(SourceNotFound,),
+    inline=True,
+)
+def show_command(ctx: Context, server_id: str) -> ShowCommandResponse:
+    """Hand out the next command to the agent of a source server."""
+    ctx.require_own(server_id)
+    services = ctx.services
+    waiting = services.hot.cached(("command", server_id), lambda db: _load(db, server_id))
+    if waiting is None or waiting.project_id not in ctx.caller.projects:
+        raise SourceNotFound(server_id)
+    services.heartbeats.note(server_id, connected=waiting.connected)
+    if waiting.command is not None:
+        command_id, name, param = waiting.command
+        with services.database.write() as db:
+            mine = commands.hand_out(db, command_id)
+        if mine:
+            return ShowCommandResponse(command_name=name, command_param=msgspec.json.decode(param))
+    return ShowCommandResponse(command_name=_nothing(waiting.state), command_param={})
+
+
+@operation(
+    "POST",
+    "/v3/sources/{server_id}/command_result",
+    returns=Done,
+    access=Access.AGENT,
+    raises=(SourceNotFound, CommandMismatch),
+)
+def update_command_result(ctx: Context, server_id: str, body: CommandBody) -> Done:
+    """Take the agent's word on how a command went."""
+    ctx.require_own(server_id)
+    with ctx.services.database.write() as db:
+        registration.visible(db, ctx.caller, server_id)
+        command = commands.handed_out(db, server_id, body.command_name)
+        if command is None:
+            raise CommandMismatch(
+                f"no command {body.command_name!r} waits for a result from this source server"
+            )
+        detail = msgspec.json.encode(body.result_detail).decode()
+        commands.finish(db, command.id, result=body.result, detail=detail)
+    return Done()
+
+
+def _load(db: HotReader, source_id: str) -> Waiting | None:
+    source = db.row(STATE, source_id)
+    if source is None:
+        return None
+    project_id, connected, state = source
+    command = db.row(commands.NEXT, source_id)
+    return Waiting(
+        project_id, bool(connected), state, command and (command[0], command[1], command[2])
+    )
+
+
+def _nothing(state: str) -> NoCommand:
+    if state == SourceState.STOPPED:
+        return NoCommand.TASK_HAS_STOPPED
+    if state == SourceState.FINISHED:
+        return NoCommand.TASK_HAS_FINISHED
+    return NoCommand.TASK_NOT_STARTED
+
+
+OPERATIONS = (show_command, update_command_result)

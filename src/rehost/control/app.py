@@ -1,0 +1,334 @@
+"""The HTTP edge: the only module that knows the web framework.
+
+It turns each Operation into a route: who calls, the arguments, the thread, the encoding, and
+errors in the documented shape. Nothing here knows what an operation does.
+"""
+
+import inspect
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Litestar, Request, Response, get
+from litestar.concurrency import sync_to_thread
+from litestar.exceptions import (
+    ClientException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import Body, Parameter
+from litestar.static_files import create_static_files_router
+
+import rehost
+from rehost import errors
+from rehost.control.api import OPERATIONS
+from rehost.control.api.error_body import ErrorBody, error_body
+from rehost.control.operation import (
+    ANONYMOUS,
+    Access,
+    Caller,
+    Context,
+    Operation,
+    Reply,
+)
+from rehost.control.services import Services
+from rehost.model.language import Language
+
+log = logging.getLogger(__name__)
+
+JSON = "application/json"
+HttpRequest = Request[Any, Any, Any]
+# Names of arguments that mean something else to the framework.
+THEIRS = {"body": "data", "state": "state_"}
+OURS = {theirs: ours for ours, theirs in THEIRS.items()}
+
+
+def create_app(
+    services: Services,
+    *,
+    operations: Sequence[Operation] = OPERATIONS,
+    on_shutdown: Sequence[Callable[[], None]] = (),
+) -> Litestar:
+    """The ASGI application of one process."""
+    return Litestar(
+        route_handlers=[
+            *(_route(operation, services) for operation in operations),
+            _openapi_json,
+            create_static_files_router(
+                "/docs/static",
+                directories=[_swagger_ui()],
+                include_in_schema=False,
+            ),
+        ],
+        exception_handlers={Exception: _failed},
+        on_shutdown=on_shutdown,
+        openapi_config=_openapi(),
+        request_max_body_size=services.config.body_limit,
+        logging_config=None,
+        signature_namespace={},
+    )
+
+
+def _route(operation: Operation, services: Services) -> HTTPRouteHandler:
+    return HTTPRouteHandler(
+        operation.path.replace("}", ":str}"),
+        http_method=operation.method,  # type: ignore[arg-type]
+        name=f"{operation.name} {operation.path}",
+        operation_id=operation.name,
+        summary=inspect.cleandoc(operation.function.__doc__ or "").split("\n", 1)[0],
+        description=inspect.cleandoc(operation.function.__doc__ or ""),
+        tags=[operation.function.__module__.rsplit(".", 1)[-1]],
+        status_code=operation.status,
+        before_request=_authenticator(operation, services),
+        responses=_error_responses(operation),
+        security=None if operation.access is Access.ANYONE else [{"token": []}],
+        include_in_schema=operation.returns is not bytes,
+    )(_endpoint(operation, services))
+
+
+def _authenticator(operation: Operation, services: Services) -> Callable[[HttpRequest], Any]:
+    """What runs before the arguments are read: an unknown caller learns nothing of them."""
+
+    async def authenticate(request: HttpRequest) -> None:
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in request.scope["headers"]
+        }
+        request.scope["rehost_headers"] = headers  # type: ignore[typeddict-unknown-key]
+        if operation.access is Access.ANYONE:
+            caller = ANONYMOUS
+        else:
+            body = await request.body() if services.auth.needs_body(headers) else b""
+            caller = services.auth.caller(
+                operation.method,
+                request.scope["raw_path"].decode("latin-1"),
+                request.scope["query_string"].decode("latin-1"),
+                headers,
+                body,
+            )
+            _admit(operation, caller)
+        request.scope["rehost_caller"] = caller  # type: ignore[typeddict-unknown-key]
+        if operation.method in ("POST", "PUT"):
+            _insist_on_json(headers)
+
+    return authenticate
+
+
+def _admit(operation: Operation, caller: Caller) -> None:
+    if caller == ANONYMOUS:
+        raise errors.NotAuthenticated(
+            "this needs a token (X-Auth-Token) or a signature (Authorization: SDK-HMAC-SHA256)"
+        )
+    if caller.enrolment is not None and operation.access is not Access.ENROLLED:
+        raise errors.PermissionDenied(operation.action or operation.name, operation.resource)
+    if operation.action is not None and operation.action not in caller.actions:
+        raise errors.PermissionDenied(operation.action, operation.resource)
+    if caller.source_id is not None and operation.access is Access.USER:
+        raise errors.PermissionDenied(operation.action or operation.name, operation.resource)
+
+
+def _insist_on_json(headers: dict[str, str]) -> None:
+    content_type = headers.get("content-type", JSON)
+    if content_type.split(";", 1)[0].strip().lower() not in (JSON, ""):
+        raise errors.UnsupportedMediaType(content_type)
+
+
+def _endpoint(operation: Operation, services: Services) -> Callable[..., Any]:
+    """The operation as the framework wants it: an async function with its arguments' types."""
+
+    async def endpoint(request: HttpRequest, **arguments: Any) -> Response[Any]:  # noqa: ANN401
+        given = {OURS.get(name, name): value for name, value in arguments.items()}
+        context = _context(request, services)
+        if operation.inline:
+            result = operation.function(context, **given)
+        else:
+            result = await sync_to_thread(operation.function, context, **given)
+        return _response(operation, result, context.request_id)
+
+    parameters = [
+        inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=HttpRequest)
+    ]
+    for name, parameter in inspect.signature(operation.function).parameters.items():
+        if name != "ctx":
+            parameters.append(_parameter(name, parameter))
+    returns = Response[operation.returns]  # type: ignore[name-defined]
+    endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        parameters, return_annotation=returns
+    )
+    endpoint.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": returns}
+    return endpoint
+
+
+def _parameter(name: str, parameter: inspect.Parameter) -> inspect.Parameter:
+    annotation = parameter.annotation
+    if name == "body":
+        annotation = Annotated[annotation, Body(media_type=JSON)]
+    elif name in THEIRS:
+        annotation = Annotated[annotation, Parameter(query=name)]
+    return parameter.replace(
+        name=THEIRS.get(name, name), annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY
+    )
+
+
+def _context(request: HttpRequest, services: Services) -> Context:
+    headers: dict[str, str] = request.scope["rehost_headers"]  # type: ignore[typeddict-item]
+    client = request.scope["client"]
+    return Context(
+        caller=request.scope["rehost_caller"],  # type: ignore[typeddict-item]
+        services=services,
+        language=Language.of(headers.get("x-language")),
+        request_id=_request_id(request),
+        base_url=services.config.public_url or str(request.base_url).rstrip("/"),
+        client_ip=client[0] if client else "",
+        headers=headers,
+    )
+
+
+def _request_id(request: HttpRequest) -> str:
+    scope: dict[str, Any] = request.scope  # type: ignore[assignment]
+    if "rehost_request_id" not in scope:
+        scope["rehost_request_id"] = uuid.uuid4().hex
+    return str(scope["rehost_request_id"])
+
+
+def _response(operation: Operation, result: object, request_id: str) -> Response[Any]:
+    reply = result if isinstance(result, Reply) else Reply(body=result)
+    body = reply.body
+    if body is None:
+        content = b""
+    else:
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    media_type = dict(reply.headers).get("Content-Type", JSON)
+    return Response(
+        content,
+        status_code=reply.status or operation.status,
+        media_type=media_type,
+        headers={"X-Request-Id": request_id, **dict(reply.headers)},
+    )
+
+
+def _failed(request: HttpRequest, exception: Exception) -> Response[Any]:
+    """Every failure in the documented shape, with the id under which the log has the cause."""
+    request_id = _request_id(request)
+    error = _translate(request, exception)
+    if error is None:
+        log.error(
+            "request %s: %s %s",
+            request_id,
+            request.method,
+            request.scope["path"],
+            exc_info=exception,
+        )
+        error = errors.Internal(request_id)
+    headers = {"X-Request-Id": request_id}
+    if isinstance(error, errors.TooManyRequests):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(exception, MethodNotAllowedException):
+        headers |= exception.headers or {}
+    return Response(
+        msgspec.json.encode(error_body(error)),
+        status_code=error.status,
+        media_type=JSON,
+        headers=headers,
+    )
+
+
+def _translate(request: HttpRequest, exception: Exception) -> errors.Error | None:
+    """The Error that says what the framework's exception means; None if nobody foresaw it."""
+    if isinstance(exception, errors.Error):
+        return exception
+    method, path = request.method, request.scope["path"]
+    error: errors.Error | None = None
+    if isinstance(exception, MethodNotAllowedException):
+        error = errors.MethodNotAllowed(method, path)
+    elif isinstance(exception, NotFoundException):
+        error = errors.PathNotFound(method, path)
+    elif isinstance(exception, RequestEntityTooLarge):
+        error = errors.BodyTooLarge()
+    elif isinstance(exception, ValidationException):
+        error = errors.InvalidRequest(_why_invalid(exception))
+    elif isinstance(exception, ClientException):
+        error = errors.InvalidRequest(exception.detail)
+    return error
+
+
+def _why_invalid(exception: ValidationException) -> str:
+    complaints = exception.extra if isinstance(exception.extra, list) else []
+    sentences = [_complaint(c) for c in complaints if isinstance(c, dict)]
+    return "; ".join(sentences) or exception.detail
+
+
+def _complaint(complaint: dict[str, Any]) -> str:
+    key = complaint.get("key", "")
+    where = complaint.get("source") or "parameter"
+    place = "body" if where == "body" else f"{where} {key}"
+    if where == "body" and key and key != "data":
+        place = f"body field {key}"
+    return f"{place}: {complaint.get('message', 'is wrong')}"
+
+
+def _error_responses(operation: Operation) -> dict[int, ResponseSpec]:
+    """The failures an operation documents: its own, and those that any of its kind can have."""
+    statuses = {error.status for error in operation.raises} | {HTTPStatus.BAD_REQUEST}
+    statuses |= {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.TOO_MANY_REQUESTS}
+    if operation.access is not Access.ANYONE:
+        statuses |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    if operation.method in ("POST", "PUT"):
+        statuses |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
+    return {
+        int(status): ResponseSpec(
+            data_container=ErrorBody, description=status.phrase, generate_examples=False
+        )
+        for status in sorted(statuses)
+    }
+
+
+@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+def _openapi_json(request: HttpRequest) -> Response[bytes]:
+    """The OpenAPI document. It has the root to itself: the framework would take "/" with it."""
+    return Response(msgspec.json.encode(request.app.openapi_schema.to_schema()), media_type=JSON)
+
+
+def _swagger_ui() -> Path:
+    """The page's scripts, from the package that carries them; only its files are of use here."""
+    spec = find_spec("swagger_ui")
+    assert spec is not None and spec.submodule_search_locations  # noqa: PT018, S101 - a dependency
+    return Path(spec.submodule_search_locations[0]) / "static"
+
+
+def _openapi() -> OpenAPIConfig:
+    static = "/docs/static"
+    return OpenAPIConfig(
+        title="Rehost",
+        version=rehost.__version__,
+        description="Server migration, by the SMS v3 API.",
+        path="/docs",
+        use_handler_docstrings=False,
+        render_plugins=[
+            SwaggerRenderPlugin(
+                path="/",
+                favicon="<link rel='icon' href='/docs/static/favicon-32x32.png'>",
+                js_url=f"{static}/swagger-ui-bundle.js",
+                css_url=f"{static}/swagger-ui.css",
+                standalone_preset_js_url=f"{static}/swagger-ui-standalone-preset.js",
+            ),
+        ],
+        components=Components(
+            security_schemes={
+                "token": SecurityScheme(
+                    type="apiKey", name="X-Auth-Token", security_scheme_in="header"
+                )
+            }
+        ),
+    )

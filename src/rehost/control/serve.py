@@ -1,0 +1,121 @@
+"""`rehost serve`: prepares the data folder, then serves with one or more processes."""
+
+import dataclasses
+import json
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from litestar import Litestar
+
+from rehost.control import judgement, keys, tls
+from rehost.control.app import create_app
+from rehost.control.auth import Authenticator
+from rehost.control.config import ServeConfig, override
+from rehost.control.heartbeat import Heartbeats
+from rehost.control.services import Services
+from rehost.control.store.database import Database
+from rehost.control.store.hot import HotReader
+from rehost.errors import BadConfiguration
+
+log = logging.getLogger(__name__)
+
+# How the configuration reaches the worker processes, which start by importing this module.
+HANDOVER = "REHOST_SERVE_CONFIG_JSON"
+
+
+def serve(config: ServeConfig) -> None:
+    """Serve until SIGTERM or SIGINT. Raises an Error if it cannot start."""
+    config = prepare(config)
+    os.environ[HANDOVER] = json.dumps(dataclasses.asdict(config), default=str)
+    certificate = Path(config.tls_certificate) if config.tls_certificate else None
+    key = Path(config.tls_key) if config.tls_key else None
+    print(f"Rehost serves at {url(config)} (API page: {url(config)}/docs)", flush=True)
+    Granian(
+        "rehost.control.serve:application",
+        factory=True,
+        address=config.host,
+        port=config.port,
+        interface=Interfaces.ASGI,
+        workers=config.workers,
+        respawn_failed_workers=True,
+        log_level=LogLevels.warning,
+        ssl_cert=certificate,
+        ssl_key=key,
+    ).serve()
+
+
+def url(config: ServeConfig) -> str:
+    """Where the service is reached from outside."""
+    if config.public_url:
+        return config.public_url.rstrip("/")
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"{'https' if config.tls_certificate else 'http'}://{host}:{config.port}"
+
+
+def prepare(config: ServeConfig) -> ServeConfig:
+    """Make the data folder, the keys and the schema ready; returns the settled configuration."""
+    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not config.database_url.startswith("sqlite:///"):
+        raise BadConfiguration(
+            f"option database: {config.database_url.split(':', 1)[0]} is not supported; use SQLite"
+        )
+    if bool(config.tls_certificate) != bool(config.tls_key):
+        raise BadConfiguration("give both tls_certificate and tls_key, or neither")
+    if not (config.tls_certificate or config.insecure_http or tls.is_loopback(config.host)):
+        certificate, key = tls.ensure_certificate(config.data, config.host)
+        config = dataclasses.replace(config, tls_certificate=str(certificate), tls_key=str(key))
+    keys.load(config.data)
+    database = Database(config.database_url)
+    database.upgrade()
+    database.close()
+    return config
+
+
+def application() -> Litestar:
+    """The application of one worker process."""
+    config = override(ServeConfig(), **json.loads(os.environ[HANDOVER]))
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    services = open_services(config)
+    services.heartbeats.start()
+    threading.Thread(target=_judge_again, args=(services,), daemon=True).start()
+
+    def close() -> None:
+        services.heartbeats.close()
+        services.hot.close()
+        services.database.close()
+
+    return create_app(services, on_shutdown=[close])
+
+
+def open_services(config: ServeConfig) -> Services:
+    """What the operations need, on a prepared data folder."""
+    database = Database(config.database_url)
+    hot = HotReader(Path(config.database_url.removeprefix("sqlite:///")))
+    return Services(
+        config=config,
+        database=database,
+        hot=hot,
+        heartbeats=Heartbeats(database, poll_interval=config.poll_interval),
+        auth=Authenticator(hot, keys.load(config.data)),
+        pin=_own_pin(config),
+    )
+
+
+def _own_pin(config: ServeConfig) -> str | None:
+    own = config.data / "tls.crt"
+    return tls.pin(own) if config.tls_certificate == str(own) else None
+
+
+def _judge_again(services: Services) -> None:
+    try:
+        if done := judgement.judge_again(services.database):
+            log.info("judged %d sources again by this version's checks", done)
+    except Exception:
+        # The outermost loop of this thread: serving goes on with the older findings.
+        log.exception("cannot judge stored sources again")

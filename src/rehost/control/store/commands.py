@@ -1,0 +1,64 @@
+"""Commands for agents: queued, handed out, confirmed."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from rehost.control.clock import now_ms
+from rehost.control.store.schema import commands
+
+# The next command to hand out, for the hot reader.
+NEXT = (
+    "SELECT id, name, param FROM commands "
+    "WHERE source_id = ? AND handed_out_at IS NULL AND finished_at IS NULL ORDER BY id LIMIT 1"
+)
+
+
+def add(db: sa.Connection, source_id: str, name: str, param: str = "{}") -> None:
+    """Queue a command; `param` is a JSON object."""
+    db.execute(
+        sa.insert(commands).values(source_id=source_id, name=name, param=param, created_at=now_ms())
+    )
+
+
+def hand_out(db: sa.Connection, command_id: int) -> bool:
+    """Note that the agent gets it now; False if somebody was first."""
+    result = db.execute(
+        sa.update(commands)
+        .where(commands.c.id == command_id, commands.c.handed_out_at.is_(None))
+        .values(handed_out_at=now_ms())
+    )
+    return result.rowcount == 1
+
+
+def hand_out_again(db: sa.Connection, source_id: str) -> None:
+    """An agent that starts anew has forgotten what it did not confirm."""
+    db.execute(
+        sa.update(commands)
+        .where(commands.c.source_id == source_id, commands.c.finished_at.is_(None))
+        .values(handed_out_at=None)
+    )
+
+
+def handed_out(db: sa.Connection, source_id: str, name: str) -> sa.Row[Any] | None:
+    """The oldest command of this name that waits for its result."""
+    query = (
+        sa.select(commands)
+        .where(
+            commands.c.source_id == source_id,
+            commands.c.name == name,
+            commands.c.handed_out_at.is_not(None),
+            commands.c.finished_at.is_(None),
+        )
+        .order_by(commands.c.id)
+        .limit(1)
+    )
+    return db.execute(query).one_or_none()
+
+
+def finish(db: sa.Connection, command_id: int, *, result: str, detail: str) -> None:
+    db.execute(
+        sa.update(commands)
+        .where(commands.c.id == command_id)
+        .values(finished_at=now_ms(), result=result, result_detail=detail)
+    )

@@ -1,0 +1,112 @@
+"""A real service on loopback, as `rehost serve` runs it, and callers for it."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+START_S = 30
+
+
+@dataclass
+class Service:
+    """A service with its data folder; it can be stopped, killed and started again."""
+
+    data: Path
+    port: int
+    options: tuple[str, ...] = ()
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def rehost(self, *words: str, stdin: str = "") -> str:
+        """Run an administrator's command on this service's data."""
+        return subprocess.run(
+            [sys.executable, "-m", "rehost", *words],
+            input=stdin,
+            env=os.environ | {"REHOST_DATA": str(self.data)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    def start(self) -> None:
+        log = (self.data.parent / "serve.log").open("ab")
+        words = ["serve", "--data", str(self.data), "--port", str(self.port), *self.options]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rehost", *words], stdout=log, stderr=log
+        )
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
+            try:
+                urllib.request.urlopen(self.url, timeout=1).close()
+            except OSError:
+                assert self.process.poll() is None, (self.data.parent / "serve.log").read_text()
+                time.sleep(0.05)
+            else:
+                return
+        pytest.fail("the service did not start: " + (self.data.parent / "serve.log").read_text())
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(START_S)
+
+    def call(
+        self, method: str, path: str, body: object = None, **headers: str
+    ) -> tuple[int, dict[str, str], Any]:
+        """One request with headers like X_Auth_Token="…"; status, headers, decoded body."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        if data is not None and "Content-Type" not in names:
+            names["Content-Type"] = "application/json"
+        request = urllib.request.Request(self.url + path, data, names, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                raw, status, received = answer.read(), answer.status, dict(answer.headers)
+        except urllib.error.HTTPError as e:
+            with e:
+                raw, status, received = e.read(), e.code, dict(e.headers)
+        return status, {k.lower(): v for k, v in received.items()}, json.loads(raw) if raw else None
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def make_service(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., Service]]:
+    """Start services of one's own; all are stopped at the end."""
+    made: list[Service] = []
+
+    def make(*options: str) -> Service:
+        service = Service(tmp_path_factory.mktemp("service") / "data", free_port(), options)
+        service.start()
+        made.append(service)
+        return service
+
+    yield make
+    for service in made:
+        service.stop()
+
+
+@pytest.fixture(scope="session")
+def service(make_service: Callable[..., Service]) -> Service:
+    """One service for all tests that do not disturb it."""
+    return make_service()
