@@ -25,6 +25,51 @@ MIB, GIB, TIB = 1 << 20, 1 << 30, 1 << 40
 
 EXAMPLE = json.loads(Path("tests/data/sms-v3/example.json").read_text(encoding="utf-8"))["200"]
 
+DISK = Disk(
+    name="/dev/vda",
+    partition_style="MBR",
+    device_use="OS",
+    size=20 * GIB,
+    used_size=10 * GIB,
+    os_disk=True,
+    physical_volumes=(
+        Partition(
+            name="/dev/vda1",
+            index=1,
+            device_use="BOOT",
+            file_system="ext4",
+            mount_point="/boot",
+            size=512 * MIB,
+            used_size=100 * MIB,
+        ),
+        Partition(
+            name="/dev/vda2",
+            index=2,
+            device_use="NORMAL",
+            file_system="LVM2_member",
+            mount_point="",
+            size=19 * GIB,
+            used_size=10 * GIB,
+        ),
+    ),
+)
+
+FACTS = Facts(
+    identity=Identity(machine_id="a" * 31 + "b"),
+    architecture="x86_64",
+    cpu_usage=5.0,
+    free_memory=2 * GIB,
+    root_free=13 * GIB,
+    secure_boot=False,
+    lockdown="none",
+    virtio_kernel=("virtio_blk", "virtio_pci", "virtio_net", "virtio_scsi"),
+    virtio_initramfs=("virtio_blk", "virtio_pci"),
+    hardware=(Hardware(name="/dev/vda", bus="virtio", driver="virtio_blk"),),
+    stacks=(),
+    network_mounts=(),
+    tracking=Tracking(bpf=True, block_tracepoints=True, blktrace=True),
+)
+
 LINUX = Report(
     name="web1",
     os_type=OsType.LINUX,
@@ -35,36 +80,7 @@ LINUX = Report(
     firmware=Firmware.BIOS,
     cpu_quantity=2,
     memory=4 * GIB,
-    disks=(
-        Disk(
-            name="/dev/vda",
-            partition_style="MBR",
-            device_use="OS",
-            size=20 * GIB,
-            used_size=10 * GIB,
-            os_disk=True,
-            physical_volumes=(
-                Partition(
-                    name="/dev/vda1",
-                    index=1,
-                    device_use="BOOT",
-                    file_system="ext4",
-                    mount_point="/boot",
-                    size=512 * MIB,
-                    used_size=100 * MIB,
-                ),
-                Partition(
-                    name="/dev/vda2",
-                    index=2,
-                    device_use="NORMAL",
-                    file_system="LVM2_member",
-                    mount_point="",
-                    size=19 * GIB,
-                    used_size=10 * GIB,
-                ),
-            ),
-        ),
-    ),
+    disks=(DISK,),
     volume_groups=(
         VolumeGroup(
             name="vg0",
@@ -90,21 +106,7 @@ LINUX = Report(
     raw_devices="",
     boot_loader="GRUB",
     kernel_version="6.1.0-30-amd64",
-    facts=Facts(
-        identity=Identity(machine_id="a" * 31 + "b"),
-        architecture="x86_64",
-        cpu_usage=5.0,
-        free_memory=2 * GIB,
-        root_free=13 * GIB,
-        secure_boot=False,
-        lockdown="none",
-        virtio_kernel=("virtio_blk", "virtio_pci", "virtio_net", "virtio_scsi"),
-        virtio_initramfs=("virtio_blk", "virtio_pci"),
-        hardware=(Hardware(name="/dev/vda", bus="virtio", driver="virtio_blk"),),
-        stacks=(),
-        network_mounts=(),
-        tracking=Tracking(bpf=True, block_tracepoints=True, blktrace=True),
-    ),
+    facts=FACTS,
 )
 
 # As an agent for Windows registers the machine of the documented example.
@@ -143,7 +145,7 @@ def partition(**changes: Any) -> Report:
         size=10 * GIB,
         used_size=2 * GIB,
     )
-    disk = replace(LINUX.disks[0], physical_volumes=(replace(root, **changes),))  # type: ignore[index]
+    disk = replace(DISK, physical_volumes=(replace(root, **changes),))
     return replace(LINUX, disks=(disk,), volume_groups=())
 
 

@@ -32,8 +32,8 @@ BIO_DISKS = Problem("REHOST.5194", Result.WARN)
 
 @check(
     "CHANGE_TRACKING",
-    "eBPF (kernel 4.18, better 5.5 and later) or blktrace sees each write; otherwise every pass "
-    "reads all used blocks",
+    "eBPF (kernel {}.{} and later, better {}.{}) or blktrace sees each write; otherwise every pass "
+    "reads all used blocks".format(*LOOKUP_FROM, *MMAP_FROM),
     TOO_OLD,
     LOCKED_DOWN,
     REFUSED,
@@ -49,8 +49,8 @@ def judge(report: Report) -> Iterator[Found]:
     kernel = version(report.kernel_version)
     if kernel is None:
         yield unknown(report, "kernel_version")
-    elif _unprobed(report.facts):
-        yield unknown(report, "tracking")
+    elif unprobed := _unprobed(report.facts):
+        yield unknown(report, *unprobed)
     else:
         yield _best(report.facts, kernel)
 
@@ -61,12 +61,12 @@ def version(kernel: str | None) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-def _unprobed(facts: Facts) -> bool:
-    tracking = facts.tracking
-    return tracking.blktrace is not True and (
-        (tracking.bpf is None and tracking.block_tracepoints is not False)
-        or (tracking.block_tracepoints is None and tracking.bpf is not False)
-    )
+def _unprobed(facts: Facts) -> list[str]:
+    """What was not probed and could still decide."""
+    ebpf = {"bpf": facts.tracking.bpf, "block_tracepoints": facts.tracking.block_tracepoints}
+    if facts.tracking.blktrace or False in ebpf.values():
+        return []
+    return [f"tracking.{name}" for name, answer in ebpf.items() if answer is None]
 
 
 def _best(facts: Facts, kernel: tuple[int, int]) -> Found:
@@ -82,14 +82,12 @@ def _best(facts: Facts, kernel: tuple[int, int]) -> Found:
 
 
 def _has_ebpf(facts: Facts, kernel: tuple[int, int]) -> bool:
-    """Lockdown needs no rule of its own here.
-
-    "confidentiality" forbids bpf programs the helpers that read kernel memory, which ours does
-    not call, and hides tracefs; a tracepoint that the agent could see is one it can attach to.
-    """
+    """ "integrity" allows it: the program calls no helper that reads or writes kernel memory.
+    "confidentiality" hides tracefs, which says where the fields of an event are."""
     return (
         kernel >= LOOKUP_FROM
         and facts.architecture in (None, *ARCHITECTURES)
+        and facts.lockdown != "confidentiality"
         and bool(facts.tracking.bpf and facts.tracking.block_tracepoints)
     )
 

@@ -23,4 +23,4 @@ def judge(report: Report) -> Iterator[Found]:
     if report.facts.cpu_usage is None:
         yield unknown(report, "cpu_usage")
     elif not report.facts.cpu_usage <= MAX_USAGE:
-        yield BUSY(f"{report.facts.cpu_usage:.0f}", MAX_USAGE)
+        yield BUSY(f"{report.facts.cpu_usage:.1f}", MAX_USAGE)

@@ -35,6 +35,6 @@ def judge(report: Report) -> Iterator[Found]:
     fine = SUPPORTED[report.os_type] | NO_FILES[report.os_type]
     for volume in volumes(report):
         if volume.file_system is None:
-            yield unknown(report, f"{volume.name} file_system")
+            yield unknown(report, f"{volume.fact}.file_system", of=volume.name)
         elif volume.file_system.lower() not in fine:
             yield UNSUPPORTED(f"{volume.name} ({volume.file_system})")

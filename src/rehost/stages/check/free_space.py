@@ -16,7 +16,8 @@ TOO_LITTLE = Problem("REHOST.5131", Result.ERROR)
 
 @check(
     "FREE_SPACE",
-    "NTFS volumes of 600 MB and more: at least 320 MB free; smaller ones: at least 40 MB",
+    f"NTFS volumes of {LARGE // MIB} MB and more: at least {MIN_FREE_LARGE // MIB} MB free; "
+    f"smaller ones: at least {MIN_FREE_SMALL // MIB} MB",
     TOO_LITTLE,
     UNKNOWN,
 )
@@ -27,6 +28,6 @@ def judge(report: Report) -> Iterator[Found]:
         if (volume.file_system or "").lower() != "ntfs":
             continue
         if volume.size is None or volume.free is None:
-            yield unknown(report, f"{volume.name} used_size")
+            yield unknown(report, f"{volume.fact}.used_size", of=volume.name)
         elif volume.free < (MIN_FREE_LARGE if volume.size >= LARGE else MIN_FREE_SMALL):
             yield TOO_LITTLE(f"{volume.name} ({volume.free // MIB} MB)")

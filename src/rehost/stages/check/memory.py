@@ -19,7 +19,11 @@ LOW = Problem("REHOST.5032", Result.WARN)
 
 
 @check(
-    "MEMORY", "at least 1 GB (768 MiB as reported), more than 256 MB free", TOO_SMALL, LOW, UNKNOWN
+    "MEMORY",
+    f"at least 1 GB ({MIN_TOTAL // MIB} MB as reported), more than {MIN_FREE // MIB} MB free",
+    TOO_SMALL,
+    LOW,
+    UNKNOWN,
 )
 def judge(report: Report) -> Iterator[Found]:
     if report.memory is None:

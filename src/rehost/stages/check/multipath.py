@@ -12,10 +12,11 @@ SAME_DISK = Problem("REHOST.5241", Result.ERROR)
 
 @check("MULTIPATH", "no disk is reported twice, through two paths", SAME_DISK)
 def judge(report: Report) -> Iterator[Found]:
-    paths: dict[str, list[str]] = defaultdict(list)
+    paths: dict[tuple[str, str], list[str]] = defaultdict(list)
     for disk in (report.facts and report.facts.hardware) or ():
-        if disk.wwn:
-            paths[disk.wwn].append(disk.name)
+        # Both: some vendors give all their disks one WWN, others one serial number.
+        if disk.wwn and disk.serial:
+            paths[disk.wwn, disk.serial].append(disk.name)
     for names in paths.values():
         if len(names) > 1:
             yield SAME_DISK(" = ".join(names))

@@ -10,6 +10,7 @@ from rehost.stages.check.rule import Found, Problem, check
 # virt-v2v converts, from the first kernel with virtio (2.6.32) on; Windows: what virtio-win has
 # drivers for.
 LINUX = {
+    "ALIYUN": (2, 4),
     "ALMALINUX": (8, 10),
     "AMAZON": (1, 2023),
     "ANOLIS": (7, 23),
@@ -26,11 +27,12 @@ LINUX = {
     "REDHAT": (6, 10),
     "ROCKY": (8, 10),
     "SUSE": (11, 16),
+    "TENCENTOS": (2, 4),
     "UBUNTU": (12, 28),
     "UOS": (20, 25),
 }
 WINDOWS = frozenset(
-    {"7", "8", "8.1", "8_1", "10", "11", "2008", "2008_R2", "2012", "2012_R2"}
+    {"7", "8", "8_1", "10", "11", "2008", "2008_R2", "2012", "2012_R2"}
     | {"2016", "2019", "2022", "2025"}
 )
 
@@ -46,8 +48,7 @@ class Version(NamedTuple):
 
 @check(
     "OS_VERSION",
-    "a 64-bit release of the list in os_version.py; block-level replication itself does not "
-    "depend on it for Linux",
+    "a 64-bit release of the list below; block-level replication of Linux does not depend on it",
     NOT_SUPPORTED,
     NOT_LISTED,
 )
@@ -69,8 +70,8 @@ def parse(text: str) -> Version | None:
 def _is_listed_windows(version: Version | None) -> bool:
     if version is None or version.bits != "64":
         return False
-    release = re.sub(r"^SERVER_|_?(STANDARD|DATACENTER|ENTERPRISE)$", "", version.release)
-    release = re.sub(r"(?<=\d)R2$|_?R2$", "_R2", release)
+    release = re.sub(r"_?(STANDARD|DATACENTER|ENTERPRISE)$", "", version.release)
+    release = re.sub(r"_?R2$", "_R2", release.replace(".", "_"))
     return version.family in ("WINDOWS", "WINDOWS_SERVER") and release in WINDOWS
 
 

@@ -24,7 +24,7 @@ def judge(report: Report) -> Iterator[Found]:
     for disk in report.disks or ():
         name = disk.name or "?"
         if disk.partition_style is None:
-            yield unknown(report, "disks[].partition_style")
+            yield unknown(report, "disks[].partition_style", of=name)
         elif not disk.partition_style:
             # A boot loader has nowhere to be on such a disk; firmware would find nothing to start.
             if disk.os_disk or disk.device_use in (DeviceUse.OS, DeviceUse.BOOT):

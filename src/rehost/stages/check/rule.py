@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rehost.model.check import Finding, Result
-from rehost.model.server import Report
+from rehost.model.server import Missing, Report
 
 SEVERITY = (Result.ERROR, Result.WARN, Result.OK)
 
@@ -69,16 +69,19 @@ def check(name: str, rule: str, *problems: Problem) -> Callable[[Find], Check]:
     return decorate
 
 
-def unknown(report: Report, *facts: str) -> Found:
-    """These facts (named as in the report) are None; says why where the agent said so."""
+def unknown(report: Report, *facts: str, of: str = "") -> Found:
+    """These facts (named as in the report) are None; says why where the agent said so.
+
+    `of` names the one thing they are missing for, where the report has several.
+    """
     missing = report.facts.missing if report.facts else ()
-    reasons = {entry.fact.removeprefix("facts."): entry.reason for entry in missing}
-    return UNKNOWN(
-        *(
-            f"{fact}: {reasons[fact]}" if fact in reasons else fact
-            for fact in (name.removeprefix("facts.") for name in facts)
-        )
-    )
+    return UNKNOWN(*(_why(fact.removeprefix("facts."), missing, of) for fact in facts))
+
+
+def _why(fact: str, missing: Iterable[Missing], of: str) -> str:
+    name = f"{of} {fact.rpartition('.')[2]}" if of else fact
+    reasons = [m.reason for m in missing if m.fact.removeprefix("facts.") == fact]
+    return ": ".join([name, *reasons[:1]])
 
 
 def _by_severity(found: Iterable[Found]) -> Iterator[tuple[Problem, tuple[str, ...]]]:

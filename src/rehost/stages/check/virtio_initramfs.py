@@ -23,12 +23,12 @@ def judge(report: Report) -> Iterator[Found]:
     if report.facts is None:
         return
     kernel, initramfs = report.facts.virtio_kernel, report.facts.virtio_initramfs
-    if initramfs is not None and not (missing := lacking(initramfs)):
+    if initramfs is not None and not lacking(initramfs):
         return
-    if kernel is not None and (missing := lacking(kernel)):
-        yield NOT_IN_KERNEL(*missing)
+    if kernel is not None and lacking(kernel):
+        yield NOT_IN_KERNEL(*lacking(kernel))
     elif initramfs is not None:
-        yield NOT_IN_INITRAMFS(*missing)
+        yield NOT_IN_INITRAMFS(*lacking(initramfs))
     else:
         yield unknown(report, "virtio_initramfs")
 

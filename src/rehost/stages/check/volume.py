@@ -12,6 +12,7 @@ class Volume:
     """A partition, whole-disk filesystem, logical volume, md or dm-crypt device."""
 
     name: str
+    fact: str  # where it is in the report
     file_system: str | None
     mount_point: str | None
     device_use: str | None
@@ -35,6 +36,7 @@ def volumes(report: Report) -> Iterator[Volume]:
         for entry in disk.physical_volumes or ():
             yield Volume(
                 name=entry.name or f"{disk.name or '?'} partition {entry.index or 0}",
+                fact="disks[].physical_volumes[]",
                 file_system=entry.file_system,
                 mount_point=entry.mount_point,
                 device_use=entry.device_use,
@@ -45,6 +47,7 @@ def volumes(report: Report) -> Iterator[Volume]:
         for volume in group.logical_volumes or ():
             yield Volume(
                 name=volume.name or f"{group.name or '?'}/?",
+                fact="volume_groups[].logical_volumes[]",
                 file_system=volume.file_system,
                 mount_point=volume.mount_point,
                 device_use=volume.device_use,
@@ -54,6 +57,7 @@ def volumes(report: Report) -> Iterator[Volume]:
     for stack in (report.facts and report.facts.stacks) or ():
         yield Volume(
             name=stack.name,
+            fact="facts.stacks[]",
             file_system=stack.file_system,
             mount_point=stack.mount_point,
             device_use=None,

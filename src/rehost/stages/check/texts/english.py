@@ -25,7 +25,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Check that the agent reads the source correctly (nproc), and let it report again.",
     ),
     "REHOST.5022": (
-        "The CPUs are {0} % busy; replication should start below {1} %.",
+        "The CPUs are {0} % busy; when replication starts, it should be at most {1} %.",
         "Start the migration at a quieter time, or limit its speed: the source stays usable, but "
         "both the services on it and the migration get slower.",
     ),
@@ -195,11 +195,11 @@ ENGLISH: dict[str, tuple[str, str]] = {
     ),
     "REHOST.5241": (
         "The same disk is reported under several names: {all}.",
-        "Set up multipath for it (multipathd) or detach all paths but one, and let the agent "
-        "report again.",
+        "Detach all its paths but one (`echo 1 > /sys/block/NAME/device/delete`) for the time of "
+        "the migration, and let the agent report again.",
     ),
     "REHOST.5251": (
-        "Disks larger than 16 TB: {all}.",
+        "Disks whose copy would be larger than 16 TB: {all}.",
         "Block-level migration has no such limit of its own. Ask whether your target can have "
         "disks of that size, or divide the data among smaller ones.",
     ),
