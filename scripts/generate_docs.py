@@ -1,0 +1,96 @@
+"""Writes the documents that are made from code. To add one: a function, and a line in DOCUMENTS."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rehost import errors
+from rehost.model.language import Language
+from rehost.stages.check import CHECKS, os_version
+from rehost.stages.check.rule import Check
+from rehost.stages.check.texts import CATALOGUES
+
+NOTE = "<!-- Made by scripts/docs. Change the code, not this file. -->\n\n"
+
+
+def checks() -> str:
+    where: dict[str, tuple[Check, list[str]]] = {}
+    for os_type, (public, own) in CHECKS.items():
+        for check in public + own:
+            where.setdefault(check.name, (check, []))[1].append(os_type.title())
+    texts = CATALOGUES[Language.ENGLISH]
+    problems = {p.code: (p, check) for check, _ in where.values() for p in check.problems}
+    owners = {
+        code: check.name if code not in ("REHOST.5001", "REHOST.5002") else "any"
+        for code, (_, check) in problems.items()
+    }
+    return (
+        "# Feasibility checks\n\n"
+        "What is judged when a source is registered, in the order of the answer's `checks`. A "
+        "source with an ERROR is `unavailable`; a WARN needs a look, and the migration can go "
+        "on. Sizes are binary: 1 MB is 1,048,576 bytes.\n\n"
+        + _table(
+            ("check", "applies to", "what is wanted"),
+            ((c.name, ", ".join(systems), c.rule) for c, systems in where.values()),
+        )
+        + "\n## Systems\n\nLinux, first and last release: "
+        + ", ".join(f"{name} {first}–{last}" for name, (first, last) in os_version.LINUX.items())
+        + ".\n\nWindows: "
+        + ", ".join(sorted(os_version.WINDOWS))
+        + ".\n\n## Codes\n\n"
+        + _table(
+            ("code", "check", "result", "what is wrong", "what to do"),
+            (
+                (code, owners[code], problems[code][0].result, *map(_unfilled, texts[code]))
+                for code in sorted(problems)
+            ),
+        )
+    )
+
+
+def failures() -> str:
+    return (
+        "# Errors\n\n"
+        "What the service and its programs answer with. *Again* says whether the same request may "
+        "succeed later, unchanged.\n\n"
+        + _table(
+            ("code", "HTTP", "again", "meaning"),
+            (
+                (e.code, str(e.status.value), "yes" if e.retryable else "no", _paragraph(e))
+                for e in sorted(_classes(errors.Error), key=lambda e: e.code)
+            ),
+        )
+    )
+
+
+DOCUMENTS = {"docs/checks.md": checks, "docs/errors.md": failures}
+
+
+def made(path: str) -> str:
+    return NOTE + DOCUMENTS[path]()
+
+
+def _table(head: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> str:
+    rows = [head, tuple("---" for _ in head), *lines]
+    return "".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |\n" for row in rows)
+
+
+def _unfilled(text: str) -> str:
+    return text.format(*"……", all="…")
+
+
+def _paragraph(failure: type[errors.Error]) -> str:
+    return " ".join((failure.__doc__ or "").split())
+
+
+def _classes(base: type[errors.Error]) -> Iterator[type[errors.Error]]:
+    """Those with a code: the others are there to be inherited from."""
+    for failure in base.__subclasses__():
+        if hasattr(failure, "code") and failure.__module__ == errors.__name__:
+            yield failure
+        yield from _classes(failure)
+
+
+if __name__ == "__main__":
+    for path in DOCUMENTS:
+        Path(path).parent.mkdir(exist_ok=True)
+        Path(path).write_text(made(path), encoding="utf-8")
