@@ -213,6 +213,20 @@ class TokenNotFound(Error):
         super().__init__("the token in X-Subject-Token is wrong, expired or revoked")
 
 
+class AmbiguousSource(Error):
+    """A name or the beginning of an id fits several sources; the message lists their ids."""
+
+    code = "REHOST.9004"
+    status = HTTPStatus.MULTIPLE_CHOICES
+
+    def __init__(self, wanted: str, source_ids: tuple[str, ...]) -> None:
+        some = ", ".join(source_ids[:5]) + (" …" if len(source_ids) > 5 else "")
+        super().__init__(
+            f"{wanted!r} fits {len(source_ids)} sources; say more of the id: {some}",
+            wanted=wanted,
+        )
+
+
 class ApiError(Error):
     """The service answered with an error; code, HTTP status and message are the service's own."""
 

@@ -5,8 +5,12 @@ from typing import Annotated
 import typer
 
 import rehost
+from rehost.cli import login, overview, sources
 
 commands = typer.Typer()
+commands.add_typer(login.commands)
+commands.add_typer(sources.commands, name="sources")
+commands.add_typer(overview.commands)
 
 
 def _print_version(wanted: bool) -> None:

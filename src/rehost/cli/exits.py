@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from http import HTTPStatus
 
-from rehost.errors import Error
+from rehost.errors import ApiError, Error
 
 
 class Exit(IntEnum):
@@ -30,6 +30,7 @@ class Exit(IntEnum):
 
 
 OF_STATUS = {
+    HTTPStatus.MULTIPLE_CHOICES: Exit.USAGE,
     HTTPStatus.NOT_FOUND: Exit.NOT_FOUND,
     HTTPStatus.UNAUTHORIZED: Exit.NOT_PERMITTED,
     HTTPStatus.FORBIDDEN: Exit.NOT_PERMITTED,
@@ -56,13 +57,24 @@ def guard(command: Callable[[], object]) -> int:
 
 def _explain(e: Exception) -> Exit:
     if isinstance(e, Error):
-        print(f"rehost: {e}", file=sys.stderr)
+        print(f"rehost: {e}{_advice(e)}", file=sys.stderr)
         return OF_STATUS.get(e.status, Exit.FAILED)
     print(
         f"rehost: unexpected {type(e).__name__}: {e}; REHOST_DEBUG=1 shows where",
         file=sys.stderr,
     )
     return Exit.FAILED
+
+
+def _advice(e: Error) -> str:
+    """What an operator can do that the service's sentence does not say."""
+    if not isinstance(e, ApiError):
+        return ""
+    if e.status is HTTPStatus.UNAUTHORIZED:
+        return "; log in again with: rehost login"
+    if e.status >= HTTPStatus.INTERNAL_SERVER_ERROR and e.request_id not in str(e):
+        return f" (request {e.request_id}; the service's log says more)"
+    return ""
 
 
 def _reader_left() -> Exit:

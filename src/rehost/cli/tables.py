@@ -1,0 +1,120 @@
+"""Tables of many sources. Pure: decoded JSON in, rich renderables out."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from rehost.cli import bars, checks, units
+from rehost.cli.bars import Segment
+from rehost.cli.document import Json, is_true, number, rows, text
+from rehost.cli.look import Kind, Look, state_style
+
+NEVER_CUT = ("Address", "Agent", "State", "Checks")
+
+
+def sources(found: list[Json], look: Look, *, id_length: int | None = None) -> Table:
+    """`id_length` cuts ids for the eye; the beginning of an id is enough for every command."""
+    table = _table("Name", "Id", "Address", "System", "Agent", "State", "Checks")
+    for source in found:
+        table.add_row(
+            Text(look.word(text(source, "name")), "bold"),
+            Text(text(source, "id")[:id_length], "dim"),
+            text(source, "ip") or text(source, "ipv6"),
+            text(source, "os_version").removesuffix("_64BIT"),
+            _agent(source, look),
+            _state(source),
+            _checks(rows(source, "checks"), look),
+        )
+    return table
+
+
+def telling_length(ids: Sequence[str], *, least: int = 8) -> int:
+    """How much of each id tells it from the others."""
+    whole = max(map(len, ids), default=least)
+    return next(
+        (n for n in range(least, whole) if len({i[:n] for i in ids}) == len(set(ids))), whole
+    )
+
+
+def overview(counts: Json, width: int, look: Look) -> RenderableType:
+    """A bar of all sources by state, and the numbers; states nobody is in are left out."""
+    # Unconfigured sources are waiting ones, counted there already.
+    states = {name: number(counts, name) or 0 for name in counts if name != "unconfigured"}
+    present = {name: count for name, count in states.items() if count}
+    total = Text(units.plural(sum(present.values()), "source server"), "bold")
+    if unconfigured := number(counts, "unconfigured"):
+        total.append(f", {unconfigured} without a task", "not bold dim")
+    if not present:
+        return total
+    segments = [
+        Segment(
+            kind=Kind(name, state_style(name)),
+            size=count,
+            used=count,
+            labels=(f"{name} {count}", name, str(count)),
+        )
+        for name, count in present.items()
+    ]
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, count in present.items():
+        table.add_row(Text(look.square, state_style(name)), name, Text(str(count), justify="right"))
+    *bar, _ = bars.draw(segments, min(width, 80), look)
+    return Group(total, *bar, table)
+
+
+def errors(found: list[Json], look: Look) -> Table:
+    table = _table("Name", "Id", "Address", "Error")
+    for error in found:
+        table.add_row(
+            Text(look.word(text(error, "name")), "bold"),
+            Text(text(error, "source_id"), "dim"),
+            text(error, "source_ip"),
+            look.word(_error_texts(text(error, "error_json"))),
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in NEVER_CUT)
+    return table
+
+
+def _agent(source: Json, look: Look) -> Text:
+    if is_true(source, "connected"):
+        return Text(f"{look.on} on", "green")
+    since = units.ago(number(source, "last_visit_time"))
+    return Text(f"{look.off} {since or 'never'}", "yellow")
+
+
+def _state(source: Json) -> Text:
+    return Text(text(source, "state"), state_style(text(source, "state")))
+
+
+def _checks(found: list[Json], look: Look) -> Text:
+    """The worst result, and how often: "X 2", "! 1", "ok"."""
+    count = Counter(text(check, "result") for check in found)
+    for result, sign in (("ERROR", look.error), ("WARN", look.warn)):
+        if count[result]:
+            return Text(f"{sign} {count[result]}", checks.STYLES[result])
+    return Text(look.ok, checks.STYLES["OK"]) if found else Text("")
+
+
+def _error_texts(document: str) -> str:
+    """`error_json` is JSON in a string; of another service perhaps in another form."""
+    try:
+        parsed = json.loads(document)
+    except ValueError:
+        return document
+    found = parsed if isinstance(parsed, list) else [parsed]
+    sentences = [
+        f"{text(e, 'error_code')} {text(e, 'error_msg') or text(e, 'error_or_warn')}".strip()
+        for e in found
+        if isinstance(e, dict)
+    ]
+    return "\n".join(filter(None, sentences)) or document
