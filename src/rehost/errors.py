@@ -271,3 +271,61 @@ class BadAnswer(Error):
     code = "REHOST.9003"
     status = HTTPStatus.BAD_GATEWAY
     retryable = True  # a proxy's own page while the service restarts
+
+
+class HostError(Error):
+    """The machine did not answer a question about itself; the message says which, and why."""
+
+    code = "REHOST.6000"
+
+
+class CommandMissing(HostError):
+    """A program is not installed on the machine."""
+
+    code = "REHOST.6001"
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"{program} is not installed", program=program)
+
+
+class CommandFailed(HostError):
+    """A program ended with an error; the message holds the last line it wrote about it."""
+
+    code = "REHOST.6002"
+
+    def __init__(self, command: str, said: str) -> None:
+        super().__init__(f"{command} failed: {said}", command=command)
+
+
+class CommandTimedOut(HostError):
+    """A program did not end within its time limit and was killed."""
+
+    code = "REHOST.6003"
+    retryable = True
+
+    def __init__(self, command: str, limit_s: float) -> None:
+        super().__init__(f"{command} did not end within {limit_s:g} s", command=command)
+
+
+class FileMissing(HostError):
+    """There is no such file, folder or device on the machine."""
+
+    code = "REHOST.6004"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} does not exist", path=path)
+
+
+class FileUnreadable(HostError):
+    """A file, folder or device is there but cannot be read, often for want of root."""
+
+    code = "REHOST.6005"
+
+    def __init__(self, path: str, said: str) -> None:
+        super().__init__(f"cannot read {path}: {said}", path=path)
+
+
+class BadFormat(HostError):
+    """What a tool printed or a disk holds does not follow the format it should be in."""
+
+    code = "REHOST.6006"

@@ -3,8 +3,8 @@ from collections import Counter
 from rehost import errors
 
 
-def error_classes() -> list[type[errors.Error]]:
-    return errors.Error.__subclasses__()
+def error_classes(base: type[errors.Error] = errors.Error) -> list[type[errors.Error]]:
+    return [c for child in base.__subclasses__() for c in (child, *error_classes(child))]
 
 
 def test_codes_are_unique():
