@@ -8,12 +8,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.unit.identities import House, house
 
 START_S = 30
 
@@ -31,6 +35,10 @@ class Service:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def log(self) -> Path:
+        return self.data.parent / "serve.log"
+
     def rehost(self, *words: str, stdin: str = "") -> str:
         """Run an administrator's command on this service's data."""
         return subprocess.run(
@@ -43,26 +51,39 @@ class Service:
         ).stdout
 
     def start(self) -> None:
-        log = (self.data.parent / "serve.log").open("ab")
         words = ["serve", "--data", str(self.data), "--port", str(self.port), *self.options]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "rehost", *words], stdout=log, stderr=log
-        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "rehost", *words], stdout=log, stderr=log
+            )
         until = time.monotonic() + START_S
         while time.monotonic() < until:
             try:
                 urllib.request.urlopen(self.url, timeout=1).close()
             except OSError:
-                assert self.process.poll() is None, (self.data.parent / "serve.log").read_text()
+                assert self.process.poll() is None, self.log.read_text()
                 time.sleep(0.05)
             else:
                 return
-        pytest.fail("the service did not start: " + (self.data.parent / "serve.log").read_text())
+        pytest.fail("the service did not start: " + self.log.read_text())
 
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
             self.process.wait(START_S)
+
+    @contextmanager
+    def house(self) -> Iterator[House]:
+        """The service's users, straight in its database."""
+        with house(self.data) as opened:
+            yield opened
+
+    def token(self, role: str = "operator", project: str = "default") -> str:
+        """A token of a new user with a role in a project."""
+        with self.house() as opened:
+            where = opened.project(project)
+            name = f"user-{uuid.uuid4().hex[:8]}"
+            return opened.token(opened.user(name, **{project: role}), where)
 
     def call(
         self, method: str, path: str, body: object = None, **headers: str

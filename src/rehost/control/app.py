@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 from litestar import Litestar, Request, Response, get
@@ -44,11 +44,13 @@ from rehost.control.operation import (
 )
 from rehost.control.services import Services
 from rehost.model.language import Language
+from rehost.model.limits import Meta
 
 log = logging.getLogger(__name__)
 
 JSON = "application/json"
 HttpRequest = Request[Any, Any, Any]
+DRAINED = 256 * 1024 * 1024  # bytes of a body that is too large anyway
 # Names of arguments that mean something else to the framework.
 THEIRS = {"body": "data", "state": "state_"}
 OURS = {theirs: ours for ours, theirs in THEIRS.items()}
@@ -106,6 +108,7 @@ def _authenticator(operation: Operation, services: Services) -> Callable[[HttpRe
             for name, value in request.scope["headers"]
         }
         request.scope["rehost_headers"] = headers  # type: ignore[typeddict-unknown-key]
+        await _refuse_large(request, headers, services.config.body_limit)
         if operation.access is Access.ANYONE:
             caller = ANONYMOUS
         else:
@@ -123,6 +126,23 @@ def _authenticator(operation: Operation, services: Services) -> Callable[[HttpRe
             _insist_on_json(headers)
 
     return authenticate
+
+
+async def _refuse_large(request: HttpRequest, headers: dict[str, str], limit: int) -> None:
+    """Refuse a body by its announced length.
+
+    It is read and thrown away first, within reason: a client that is still sending when the
+    connection closes does not get to see the answer.
+    """
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) <= limit:
+        return
+    received, more = 0, True
+    while more and received < DRAINED:
+        message: Any = await request.receive()
+        received += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    raise errors.BodyTooLarge
 
 
 def _admit(operation: Operation, caller: Caller) -> None:
@@ -174,11 +194,24 @@ def _parameter(name: str, parameter: inspect.Parameter) -> inspect.Parameter:
     annotation = parameter.annotation
     if name == "body":
         annotation = Annotated[annotation, Body(media_type=JSON)]
-    elif name in THEIRS:
-        annotation = Annotated[annotation, Parameter(query=name)]
+    elif parameter.default is not inspect.Parameter.empty:
+        annotation = Annotated[annotation, Parameter(query=name, **_limits(annotation))]
     return parameter.replace(
         name=THEIRS.get(name, name), annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY
     )
+
+
+def _limits(annotation: object) -> dict[str, Any]:
+    """The limits of a query parameter; the framework reads them in its own form only."""
+    limits: dict[str, Any] = {}
+    for part in get_args(annotation):
+        if isinstance(part, Meta):
+            for name in ("ge", "le", "min_length", "max_length"):
+                if (limit := getattr(part, name)) is not None:
+                    limits[name] = limit
+        else:
+            limits |= _limits(part)
+    return limits
 
 
 def _context(request: HttpRequest, services: Services) -> Context:

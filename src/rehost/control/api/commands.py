@@ -59,6 +59,7 @@ class Waiting:
     "/v3/sources/{server_id}/command",
     returns=ShowCommandResponse,
     access=Access.AGENT,
+    action="rehost:command:handle",
     raises=(SourceNotFound,),
     inline=True,
 )
@@ -84,6 +85,7 @@ def show_command(ctx: Context, server_id: str) -> ShowCommandResponse:
     "/v3/sources/{server_id}/command_result",
     returns=Done,
     access=Access.AGENT,
+    action="rehost:command:handle",
     raises=(SourceNotFound, CommandMismatch),
 )
 def update_command_result(ctx: Context, server_id: str, body: CommandBody) -> Done:

@@ -1,7 +1,10 @@
 """The body of every failed request, as sms-v3 documents it."""
 
+import base64
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from rehost import errors
 
@@ -27,8 +30,13 @@ def error_body(error: errors.Error) -> dict[str, Any]:
     body: dict[str, Any] = {"error_code": error.code, "error_msg": str(error)}
     if isinstance(error, errors.PermissionDenied):
         body |= {
-            "encoded_authorization_message": "",
+            "encoded_authorization_message": _encoded(error),
             "error_param": [error.sentence],
             "details": [{"error_code": error.code, "error_msg": error.sentence}],
         }
     return body
+
+
+def _encoded(error: errors.PermissionDenied) -> str:
+    """What was refused, for support to decode: base64 of JSON, no secret in it."""
+    return base64.b64encode(msgspec.json.encode(error.details)).decode()
