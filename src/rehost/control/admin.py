@@ -3,20 +3,17 @@
 `rehost --help` imports this file: what the commands need, they import when they run.
 """
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-commands = typer.Typer()
+from rehost.control import admin_keys, admin_projects, admin_users
+from rehost.control.admin_options import Config, Data
 
-Config = Annotated[
-    Path | None, typer.Option(envvar="REHOST_CONFIG", help="A TOML file with any of the options.")
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(envvar="REHOST_DATA", help="Folder of the database, keys and certificates."),
-]
+commands = typer.Typer()
+commands.add_typer(admin_users.commands, name="user")
+commands.add_typer(admin_projects.commands, name="project")
+admin_users.commands.add_typer(admin_keys.commands, name="key")
 
 
 @commands.command()

@@ -17,6 +17,7 @@ from rehost.control.operation import ANONYMOUS, Caller
 from rehost.control.store.callers import Known, by_access_key, by_enrolment, by_token
 from rehost.control.store.credentials import WRONG_CODE, code_digest, digest
 from rehost.control.store.hot import HotReader
+from rehost.control.throttle import Throttle
 from rehost.errors import NotAuthenticated
 
 WRONG_TOKEN = "the token is wrong, expired or revoked; log in again"  # noqa: S105
@@ -34,6 +35,7 @@ class Authenticator:
         self._hot = hot
         self._keys = keys
         self._clock = clock
+        self.throttle = Throttle()
 
     @staticmethod
     def needs_body(headers: Mapping[str, str]) -> bool:

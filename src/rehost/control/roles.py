@@ -1,6 +1,9 @@
 """Which IAM actions each role allows. An action is named as the public API names it; ours begin
 with "rehost:". To add one: a line in the weakest role that may have it."""
 
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
 READER = frozenset(
     {
         "sms::getConfig",
@@ -71,5 +74,22 @@ OPERATOR = (
 # there is no action yet that an operator lacks.
 ADMIN = OPERATOR
 
-# In order of power.
-ROLES = {"admin": ADMIN, "operator": OPERATOR, "reader": READER}
+
+class Role(StrEnum):
+    """From the most powerful to the least."""
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    READER = "reader"
+
+
+ROLES: Mapping[str, frozenset[str]] = {
+    Role.ADMIN: ADMIN,
+    Role.OPERATOR: OPERATOR,
+    Role.READER: READER,
+}
+
+
+def weakest(roles: Iterable[str]) -> str:
+    """The role that says what a user may do in each of several projects."""
+    return max(roles, key=[*ROLES].index)

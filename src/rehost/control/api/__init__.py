@@ -1,9 +1,10 @@
 """The operations, one module for each kind of resource. To add a module: a line here."""
 
-from rehost.control.api import commands, service, sources
+from rehost.control.api import commands, identity, service, sources
 
 OPERATIONS = (
     *service.OPERATIONS,
+    *identity.OPERATIONS,
     *sources.OPERATIONS,
     *commands.OPERATIONS,
 )

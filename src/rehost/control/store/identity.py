@@ -55,12 +55,21 @@ def ensure_defaults(db: sa.Connection) -> Project:
 
 def ensure_project(db: sa.Connection, name: str, *, domain: str) -> Project:
     """The project of this name, made with its domain if it is not there."""
-    owner = domain_named(db, domain) or _create_domain(db, domain)
+    owner = ensure_domain(db, domain)
     return project_named(db, name, owner) or create_project(db, name, owner)
 
 
-def domain_named(db: sa.Connection, name: str) -> Domain | None:
-    row = db.execute(sa.select(domains).where(domains.c.name == name)).one_or_none()
+def ensure_domain(db: sa.Connection, name: str) -> Domain:
+    """The domain of this name, made if it is not there."""
+    return find_domain(db, name=name) or _create_domain(db, name)
+
+
+def find_domain(
+    db: sa.Connection, *, id: str | None = None, name: str | None = None
+) -> Domain | None:
+    """The domain with this id, or else with this name."""
+    wanted = domains.c.name == name if id is None else domains.c.id == id
+    row = db.execute(sa.select(domains).where(wanted)).one_or_none()
     return Domain(id=row.id, name=row.name) if row else None
 
 
@@ -132,7 +141,7 @@ def all_users(db: sa.Connection) -> Sequence[User]:
 
 def require_user(db: sa.Connection, name: str, *, domain: str) -> User:
     """Raise IdentityNotFound if the domain has no such user."""
-    owner = domain_named(db, domain)
+    owner = find_domain(db, name=domain)
     user = user_named(db, name, owner) if owner else None
     if user is None:
         raise IdentityNotFound("user", name, domain)
@@ -141,7 +150,7 @@ def require_user(db: sa.Connection, name: str, *, domain: str) -> User:
 
 def require_project(db: sa.Connection, name: str, *, domain: str) -> Project:
     """Raise IdentityNotFound if the domain has no such project."""
-    owner = domain_named(db, domain)
+    owner = find_domain(db, name=domain)
     project = project_named(db, name, owner) if owner else None
     if project is None:
         raise IdentityNotFound("project", name, domain)

@@ -1,0 +1,43 @@
+"""What the commands of an administrator share: options, the opened database, the output."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rehost.control.local import Local
+
+Config = Annotated[
+    Path | None, typer.Option(envvar="REHOST_CONFIG", help="A TOML file with any of the options.")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(envvar="REHOST_DATA", help="Folder of the database, keys and certificates."),
+]
+Domain = Annotated[str, typer.Option(help="Domain of the user and the project.")]
+UserName = Annotated[str, typer.Argument(help="Name of the user.", metavar="NAME")]
+
+
+def opened(
+    data: Path | None, file: Path | None, *, create: bool = False
+) -> AbstractContextManager["Local"]:
+    """The database that `rehost serve` would use with the same options and variables."""
+    from rehost.control import config
+    from rehost.control.local import open_local
+
+    return open_local(config.override(config.load(file), data=data), create=create)
+
+
+def say(sentence: str) -> None:
+    """What was done, for people; standard output is for programs."""
+    print(sentence, file=sys.stderr)
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    for row in (head, *rows):
+        print("  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,35 @@
+"""rehost project: what the sources of a service are grouped by; a role is always in one."""
+
+from typing import Annotated
+
+import typer
+
+from rehost.control.admin_options import Config, Data, Domain, opened, say, table
+
+commands = typer.Typer(no_args_is_help=True, help="Projects of the service on this machine.")
+
+Name = Annotated[str, typer.Argument(help="Name of the new project.", metavar="NAME")]
+
+
+@commands.command("create")
+def create_project(
+    name: Name, domain: Domain = "default", data: Data = None, config: Config = None
+) -> None:
+    """Create a project, and its domain if that is new."""
+    from rehost.control.store import identity
+
+    with opened(data, config, create=True) as local, local.database.write() as db:
+        owner = identity.ensure_domain(db, domain)
+        project = identity.create_project(db, name, owner)
+    say(f"Created project {name} in domain {domain}.")
+    print(project.id)
+
+
+@commands.command("list")
+def list_projects(data: Data = None, config: Config = None) -> None:
+    """List the projects."""
+    from rehost.control.store import identity
+
+    with opened(data, config) as local, local.database.read() as db:
+        rows = [(p.name, p.domain.name, p.id) for p in identity.all_projects(db)]
+    table(("NAME", "DOMAIN", "ID"), rows)

@@ -1,0 +1,40 @@
+"""Work on a service's database where it is, without the service."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehost.control import keys
+from rehost.control.config import ServeConfig
+from rehost.control.keys import Keys
+from rehost.control.store.database import Database
+from rehost.errors import BadConfiguration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Local:
+    database: Database
+    keys: Keys
+
+
+@contextmanager
+def open_local(config: ServeConfig, *, create: bool = False) -> Iterator[Local]:
+    """The service's database, with this program's schema, and its key.
+
+    Raises BadConfiguration if there is none, unless it is to be created: a mistyped folder must
+    not look like a service without users.
+    """
+    path = Path(config.database_url.removeprefix("sqlite:///"))
+    if not create and not path.exists():
+        raise BadConfiguration(
+            f"there is no database {path}; name the service's data folder with --data, "
+            "or create its first user"
+        )
+    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(config.database_url)
+    try:
+        database.upgrade()
+        yield Local(database=database, keys=keys.load(config.data))
+    finally:
+        database.close()
