@@ -26,19 +26,22 @@ def look(out: Console) -> Look:
     return UNICODE if out.encoding.lower().startswith("utf") else ASCII
 
 
-def show(renderable: RenderableType) -> None:
-    console().print(renderable)
+def show(renderable: RenderableType, out: Console | None = None) -> None:
+    """In a pipe without the spaces that fill lines on a terminal."""
+    out = out or console()
+    if out.is_terminal:
+        out.print(renderable)
+        return
+    with out.capture() as capture:
+        out.print(renderable)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()), flush=True)
 
 
 def show_table(table: RenderableType) -> None:
     out = console()
-    if out.is_terminal:
-        out.print(table)
-    else:
+    if not out.is_terminal:
         out.width = UNLIMITED
-        with out.capture() as capture:
-            out.print(table)
-        print("\n".join(line.rstrip() for line in capture.get().splitlines()))
+    show(table, out)
 
 
 def show_json(value: object) -> None:

@@ -21,7 +21,7 @@ def overview(
     from rehost.cli import tables
 
     out = output.console()
-    out.print(tables.overview(counts, out.width, output.look(out)))
+    output.show(tables.overview(counts, out.width, output.look(out)))
 
 
 @commands.command()

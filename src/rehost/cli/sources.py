@@ -91,7 +91,7 @@ def show(source: Source, as_json: AsJson = False) -> None:
     from rehost.cli import report
 
     out = output.console()
-    out.print(report.draw(shown, out.width, output.look(out)))
+    output.show(report.draw(shown, out.width, output.look(out)))
 
 
 @commands.command()
