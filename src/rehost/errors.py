@@ -273,7 +273,6 @@ class BadAnswer(Error):
     retryable = True  # a proxy's own page while the service restarts
 
 
-<<<<<<< Updated upstream
 class HostError(Error):
     """The machine did not answer a question about itself; the message says which, and why."""
 
@@ -330,7 +329,8 @@ class BadFormat(HostError):
     """What a tool printed or a disk holds does not follow the format it should be in."""
 
     code = "REHOST.6006"
-=======
+
+
 class ProgramFailed(Error):
     """A program that this one started ended or hangs; the message has the end of what it said."""
 
@@ -338,4 +338,3 @@ class ProgramFailed(Error):
 
     def __init__(self, name: str, how: str, said: str = "") -> None:
         super().__init__(f"{name} {how}" + (f"; it said:\n{said}" if said else ""), name=name)
->>>>>>> Stashed changes
