@@ -1,6 +1,7 @@
 """`rehost serve`: prepares the data folder, then serves with one or more processes."""
 
 import dataclasses
+import gc
 import json
 import logging
 import os
@@ -32,12 +33,17 @@ HANDOVER = "REHOST_SERVE_CONFIG_JSON"
 def serve(config: ServeConfig) -> None:
     """Serve until SIGTERM or SIGINT. Raises an Error if it cannot start."""
     config = prepare(config)
+    print(f"Rehost serves at {url(config)} (API page: {url(config)}/docs)", flush=True)
+    run(config, "rehost.control.serve:application")
+
+
+def run(config: ServeConfig, factory: str) -> None:
+    """Run worker processes, each with the application that `factory`, "module:name", makes."""
     os.environ[HANDOVER] = json.dumps(dataclasses.asdict(config), default=str)
     certificate = Path(config.tls_certificate) if config.tls_certificate else None
     key = Path(config.tls_key) if config.tls_key else None
-    print(f"Rehost serves at {url(config)} (API page: {url(config)}/docs)", flush=True)
     Granian(
-        "rehost.control.serve:application",
+        factory,
         factory=True,
         address=config.host,
         port=config.port,
@@ -83,6 +89,8 @@ def application() -> Litestar:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     services = open_services(config)
     services.heartbeats.start()
+    gc.collect()
+    gc.freeze()  # what is loaded now stays: no collection needs to look at it again
     threading.Thread(target=_judge_again, args=(services,), daemon=True).start()
 
     def close() -> None:

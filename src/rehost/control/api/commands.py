@@ -67,7 +67,7 @@ def show_command(ctx: Context, server_id: str) -> ShowCommandResponse:
     """Hand out the next command to the agent of a source server."""
     ctx.require_own(server_id)
     services = ctx.services
-    waiting = services.hot.cached(("command", server_id), lambda db: _load(db, server_id))
+    waiting = services.hot.also(("command", server_id), lambda db: _load(db, server_id))
     if waiting is None or waiting.project_id not in ctx.caller.projects:
         raise SourceNotFound(server_id)
     services.heartbeats.note(server_id, connected=waiting.connected)

@@ -83,7 +83,7 @@ class Hot:
 def show_server(ctx: Context, source_id: str) -> bytes:
     """Show a source server: what it is, its checks, its recommended target, its current task."""
     ctx.require_own(source_id)
-    hot = ctx.services.hot.cached(("source", source_id), lambda db: _load(db, source_id))
+    hot = ctx.services.hot.also(("source", source_id), lambda db: _load(db, source_id))
     if hot is None or hot.project_id not in ctx.caller.projects:
         raise SourceNotFound(source_id)
     return hot.answers[ctx.language]

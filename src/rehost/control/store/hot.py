@@ -1,8 +1,8 @@
 """The few reads that most requests are made of, straight on the driver, with an exact cache.
 
 `PRAGMA data_version` changes when any other connection, of this process or another, has
-committed. Asking costs about a microsecond and is done at every read: what the cache answers is
-what the row says now.
+committed. Asking costs a microsecond or two and is done once in every request: what the cache
+answers is what the rows said while the request was being answered.
 """
 
 import sqlite3
@@ -33,11 +33,12 @@ class HotReader:
             if version != self._version or len(self._known) >= CACHED:
                 self._known.clear()
                 self._version = version
-            if key in self._known:
-                return cast(T, self._known[key])
-            # Read after the version: if a write comes between, the next call sees a new version.
-            value = self._known[key] = load(self)
-            return value
+            return self._get(key, load)
+
+    def also(self, key: Hashable, load: Callable[["HotReader"], T]) -> T:
+        """A further read of one request, as of its first one: that asked for the version."""
+        with self._lock:
+            return self._get(key, load)
 
     def row(self, statement: str, *values: str | int) -> Row | None:
         """One row of a prepared statement. Only from inside `load`."""
@@ -49,6 +50,13 @@ class HotReader:
 
     def close(self) -> None:
         self._connection.close()
+
+    def _get(self, key: Hashable, load: Callable[["HotReader"], T]) -> T:
+        if key in self._known:
+            return cast(T, self._known[key])
+        # Read after the version: if a write comes between, the next request sees a new version.
+        value = self._known[key] = load(self)
+        return value
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -1,0 +1,268 @@
+"""A request on its way to its operation, and the answer on its way back.
+
+Who calls, the arguments, the thread, the encoding, and errors in the documented shape.
+"""
+
+import inspect
+import logging
+import os
+from collections.abc import Callable
+from typing import Annotated, Any, get_args
+
+import msgspec
+from litestar import Request, Response
+from litestar.concurrency import sync_to_thread
+from litestar.exceptions import (
+    ClientException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.params import Body, Parameter
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from rehost import errors
+from rehost.control.api.error_body import error_body
+from rehost.control.operation import ANONYMOUS, Access, Caller, Context, Operation, Reply
+from rehost.control.services import Services
+from rehost.model.language import Language
+from rehost.model.limits import Meta
+
+log = logging.getLogger(__name__)
+
+JSON = "application/json"
+ENGLISH = Language.ENGLISH
+HttpRequest = Request[Any, Any, Any]
+DRAINED = 256 * 1024 * 1024  # bytes of a body that is too large anyway
+# Names of arguments that mean something else to the framework.
+THEIRS = {"body": "data", "state": "state_"}
+OURS = {theirs: ours for ours, theirs in THEIRS.items()}
+
+
+class Encoded(Response[Any]):
+    """An answer whose bytes are ready: what the framework would do to it, it does not need."""
+
+    def __init__(self, body: bytes, *, status: int, headers: dict[str, str]) -> None:
+        self._body = body
+        self._status = status
+        headers.setdefault("Content-Type", JSON)
+        self._headers = [
+            (b"content-length", str(len(body)).encode()),
+            *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()),
+        ]
+
+    def to_asgi_response(self, *_: object, **__: object) -> ASGIApp:  # type: ignore[override]
+        return self._send
+
+    async def _send(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self._status, "headers": self._headers}
+        await send(start)  # type: ignore[arg-type]
+        await send({"type": "http.response.body", "body": self._body, "more_body": False})
+
+
+def authenticator(operation: Operation, services: Services) -> Callable[[HttpRequest], Any]:
+    """What runs before the arguments are read: an unknown caller learns nothing of them."""
+
+    async def authenticate(request: HttpRequest) -> None:
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in request.scope["headers"]
+        }
+        request.scope["rehost_headers"] = headers  # type: ignore[typeddict-unknown-key]
+        await _refuse_large(request, headers, services.config.body_limit)
+        if operation.access is Access.ANYONE:
+            caller = ANONYMOUS
+        else:
+            body = await request.body() if services.auth.needs_body(headers) else b""
+            caller = services.auth.caller(
+                operation.method,
+                request.scope["raw_path"].decode("latin-1"),
+                request.scope["query_string"].decode("latin-1"),
+                headers,
+                body,
+            )
+            _admit(operation, caller)
+        request.scope["rehost_caller"] = caller  # type: ignore[typeddict-unknown-key]
+        if operation.method in ("POST", "PUT"):
+            _insist_on_json(headers)
+
+    return authenticate
+
+
+async def _refuse_large(request: HttpRequest, headers: dict[str, str], limit: int) -> None:
+    """Refuse a body by its announced length.
+
+    It is read and thrown away first, within reason: a client that is still sending when the
+    connection closes does not get to see the answer.
+    """
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) <= limit:
+        return
+    received, more = 0, True
+    while more and received < DRAINED:
+        message: Any = await request.receive()
+        received += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    raise errors.BodyTooLarge
+
+
+def _admit(operation: Operation, caller: Caller) -> None:
+    if caller == ANONYMOUS:
+        raise errors.NotAuthenticated(
+            "this needs a token (X-Auth-Token) or a signature (Authorization: SDK-HMAC-SHA256)"
+        )
+    if caller.enrolment is not None and operation.access is not Access.ENROLLED:
+        raise errors.PermissionDenied(operation.action or operation.name, operation.resource)
+    if operation.action is not None and operation.action not in caller.actions:
+        raise errors.PermissionDenied(operation.action, operation.resource)
+    if caller.source_id is not None and operation.access is Access.USER:
+        raise errors.PermissionDenied(operation.action or operation.name, operation.resource)
+
+
+def _insist_on_json(headers: dict[str, str]) -> None:
+    content_type = headers.get("content-type", JSON)
+    if content_type.split(";", 1)[0].strip().lower() not in (JSON, ""):
+        raise errors.UnsupportedMediaType(content_type)
+
+
+def endpoint_of(operation: Operation, services: Services) -> Callable[..., Any]:
+    """The operation as the framework wants it: an async function with its arguments' types."""
+
+    async def endpoint(request: HttpRequest, **arguments: Any) -> Response[Any]:  # noqa: ANN401
+        given = {OURS.get(name, name): value for name, value in arguments.items()}
+        context = _context(request, services)
+        if operation.inline:
+            result = operation.function(context, **given)
+        else:
+            result = await sync_to_thread(operation.function, context, **given)
+        return _encode(operation, result, context.request_id)
+
+    parameters = [
+        inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=HttpRequest)
+    ]
+    for name, parameter in inspect.signature(operation.function).parameters.items():
+        if name != "ctx":
+            parameters.append(_parameter(name, parameter))
+    returns = Response[operation.returns]  # type: ignore[name-defined]
+    endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        parameters, return_annotation=returns
+    )
+    endpoint.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": returns}
+    return endpoint
+
+
+def _parameter(name: str, parameter: inspect.Parameter) -> inspect.Parameter:
+    annotation = parameter.annotation
+    if name == "body":
+        annotation = Annotated[annotation, Body(media_type=JSON)]
+    elif parameter.default is not inspect.Parameter.empty:
+        annotation = Annotated[annotation, Parameter(query=name, **_limits(annotation))]
+    return parameter.replace(
+        name=THEIRS.get(name, name), annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY
+    )
+
+
+def _limits(annotation: object) -> dict[str, Any]:
+    """The limits of a query parameter; the framework reads them in its own form only."""
+    limits: dict[str, Any] = {}
+    for part in get_args(annotation):
+        if isinstance(part, Meta):
+            for name in ("ge", "le", "min_length", "max_length"):
+                if (limit := getattr(part, name)) is not None:
+                    limits[name] = limit
+        else:
+            limits |= _limits(part)
+    return limits
+
+
+def _context(request: HttpRequest, services: Services) -> Context:
+    headers: dict[str, str] = request.scope["rehost_headers"]  # type: ignore[typeddict-item]
+    client = request.scope["client"]
+    return Context(
+        caller=request.scope["rehost_caller"],  # type: ignore[typeddict-item]
+        services=services,
+        language=Language.of(headers["x-language"]) if "x-language" in headers else ENGLISH,
+        request_id=_request_id(request),
+        base_url=_base_url(request, headers, services.config.public_url),
+        client_ip=client[0] if client else "",
+        headers=headers,
+    )
+
+
+def _base_url(request: HttpRequest, headers: dict[str, str], public_url: str) -> str:
+    return public_url or f"{request.scope['scheme']}://{headers.get('host', '')}"
+
+
+def _request_id(request: HttpRequest) -> str:
+    scope: dict[str, Any] = request.scope  # type: ignore[assignment]
+    if "rehost_request_id" not in scope:
+        scope["rehost_request_id"] = os.urandom(16).hex()
+    return str(scope["rehost_request_id"])
+
+
+def _encode(operation: Operation, result: object, request_id: str) -> Encoded:
+    if isinstance(result, bytes):  # the hot path
+        headers = {"X-Request-Id": request_id}
+        return Encoded(result, status=operation.status, headers=headers)
+    reply = result if isinstance(result, Reply) else Reply(body=result)
+    body = reply.body
+    if not isinstance(body, bytes):
+        body = b"" if body is None else msgspec.json.encode(body)
+    headers = {"X-Request-Id": request_id, **dict(reply.headers)}
+    return Encoded(body, status=reply.status or operation.status, headers=headers)
+
+
+def failed(request: HttpRequest, exception: Exception) -> Encoded:
+    """Every failure in the documented shape, with the id under which the log has the cause."""
+    request_id = _request_id(request)
+    error = _translate(request, exception)
+    if error is None:
+        log.error(
+            "request %s: %s %s",
+            request_id,
+            request.method,
+            request.scope["path"],
+            exc_info=exception,
+        )
+        error = errors.Internal(request_id)
+    headers = {"X-Request-Id": request_id}
+    if isinstance(error, errors.TooManyRequests):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(exception, MethodNotAllowedException):
+        headers |= exception.headers or {}
+    return Encoded(msgspec.json.encode(error_body(error)), status=error.status, headers=headers)
+
+
+def _translate(request: HttpRequest, exception: Exception) -> errors.Error | None:
+    """The Error that says what the framework's exception means; None if nobody foresaw it."""
+    if isinstance(exception, errors.Error):
+        return exception
+    method, path = request.method, request.scope["path"]
+    error: errors.Error | None = None
+    if isinstance(exception, MethodNotAllowedException):
+        error = errors.MethodNotAllowed(method, path)
+    elif isinstance(exception, NotFoundException):
+        error = errors.PathNotFound(method, path)
+    elif isinstance(exception, RequestEntityTooLarge):
+        error = errors.BodyTooLarge()
+    elif isinstance(exception, ValidationException):
+        error = errors.InvalidRequest(_why_invalid(exception))
+    elif isinstance(exception, ClientException):
+        error = errors.InvalidRequest(exception.detail)
+    return error
+
+
+def _why_invalid(exception: ValidationException) -> str:
+    complaints = exception.extra if isinstance(exception.extra, list) else []
+    sentences = [_complaint(c) for c in complaints if isinstance(c, dict)]
+    return "; ".join(sentences) or exception.detail
+
+
+def _complaint(complaint: dict[str, Any]) -> str:
+    key = complaint.get("key", "")
+    where = complaint.get("source") or "parameter"
+    place = "body" if where == "body" else f"{where} {key}"
+    if where == "body" and key and key != "data":
+        place = f"body field {key}"
+    return f"{place}: {complaint.get('message', 'is wrong')}"
