@@ -55,7 +55,7 @@ class Encoded(Response[Any]):
     def to_asgi_response(self, *_: object, **__: object) -> ASGIApp:  # type: ignore[override]
         return self._send
 
-    async def _send(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": self._status, "headers": self._headers}
         await send(start)  # type: ignore[arg-type]
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
