@@ -3,7 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from rehost.model.server import Facts, OsType, Report
+from rehost.errors import FileUnreadable
+from rehost.model.server import Facts, Hardware, OsType, Report
 from rehost.stages.discover import load
 from rehost.stages.discover.boot import Boot, find_boot, find_boot_loader
 from rehost.stages.discover.disks import raw_devices
@@ -64,15 +65,14 @@ def _report(survey: Survey, storage: Storage | None, system: System, boot: Boot)
 
 
 def _facts(survey: Survey, storage: Storage | None, system: System, boot: Boot) -> Facts:
-    root = survey.attempt("facts.root_free", lambda: survey.host.space("/"))
-    hardware = find_hardware(survey, storage.layout) if storage else None
+    hardware = survey.attempt("facts.hardware", lambda: _hardware(survey, storage))
     return Facts(
         identity=find_identity(survey, hardware),
         distribution=system.distribution,
         architecture=system.architecture,
         cpu_model=system.cpu_model,
         free_memory=system.free_memory,
-        root_free=root.available * root.block_size if root else None,
+        root_free=survey.attempt("facts.root_free", lambda: _root_free(survey, storage)),
         hypervisor=system.hypervisor,
         vendor=system.vendor,
         product=system.product,
@@ -89,6 +89,17 @@ def _facts(survey: Survey, storage: Storage | None, system: System, boot: Boot) 
             boot.kernel.options if boot.kernel else None,
         ),
     )
+
+
+def _hardware(survey: Survey, storage: Storage | None) -> tuple[Hardware, ...] | None:
+    return find_hardware(survey, storage.layout) if storage else None
+
+
+def _root_free(survey: Survey, storage: Storage | None) -> int:
+    if storage and any(mount.mount_point == "/" for mount in storage.network_mounts):
+        raise FileUnreadable("/", "it is on a server that may not answer")
+    root = survey.host.space("/")
+    return root.available * root.block_size
 
 
 def _boot_loader(survey: Survey, storage: Storage | None) -> str:

@@ -54,7 +54,9 @@ def find_boot(survey: Survey) -> Boot:
         firmware=firmware,
         secure_boot=survey.attempt("facts.secure_boot", lambda: find_secure_boot(survey, firmware)),
         lockdown=survey.attempt("facts.lockdown", lambda: find_lockdown(survey)),
-        virtio_kernel=kernel_drivers(survey, kernel) if kernel else None,
+        virtio_kernel=survey.attempt("facts.virtio_kernel", lambda: kernel_drivers(survey, kernel))
+        if kernel
+        else None,
         virtio_initramfs=survey.attempt(
             "facts.virtio_initramfs", lambda: initramfs_drivers(survey, kernel)
         )

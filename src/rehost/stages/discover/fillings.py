@@ -4,9 +4,11 @@ The kind comes from udev, the device's own first blocks, and blkid; the numbers 
 superblock and the mounted filesystem.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from rehost.errors import HostError
+from rehost.model.disk import LogicalVolume, Partition
+from rehost.model.server import Stack
 from rehost.stages.discover.blocks import Block, Blocks
 from rehost.stages.discover.mounts import Mount, Mounts
 from rehost.stages.discover.survey import Survey
@@ -23,17 +25,25 @@ UNKNOWN = Content(
 PHYSICAL_VOLUME = "LVM2_member"
 
 
+# Kinds of block devices, what the report calls them, and what it says of them; () is any kind.
+REPORTED_AS: tuple[tuple[tuple[str, ...], str, type[Partition | LogicalVolume | Stack]], ...] = (
+    (("disk", "part"), "disks[].physical_volumes[]", Partition),
+    (("lvm",), "volume_groups[].logical_volumes[]", LogicalVolume),
+    ((), "facts.stacks[]", Stack),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """The block devices, and what udev and LVM know of them, by kernel name.
 
-    `physical_volumes` is None if LVM could not be asked.
+    `physical_volumes` is empty if LVM could not be asked.
     """
 
     blocks: Blocks
     mounts: Mounts
     records: dict[str, Record]
-    physical_volumes: dict[str, Physical] | None
+    physical_volumes: dict[str, Physical]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +60,9 @@ class Filling:
     inodes: int | None
 
 
-def fill(survey: Survey, layout: Layout, block: Block, fact: str) -> Filling:
-    """`fact` is the report's name of such devices, for what cannot be found out."""
+def fill(survey: Survey, layout: Layout, block: Block) -> Filling:
+    """What cannot be found out is None, and noted in `survey`."""
+    fact = _Fact(block)
     mount = layout.mounts.of(block)
     content = _content(survey, layout, block, fact) or UNKNOWN
     space = _space(survey, mount, fact) if mount else None
@@ -67,7 +78,26 @@ def fill(survey: Survey, layout: Layout, block: Block, fact: str) -> Filling:
     )
 
 
-def _content(survey: Survey, layout: Layout, block: Block, fact: str) -> Content | None:
+class _Fact:
+    """Names in the report of what is said of a block device."""
+
+    def __init__(self, block: Block) -> None:
+        self._prefix, self._fields = next(
+            (prefix, {f.name for f in fields(model)})
+            for kinds, prefix, model in REPORTED_AS
+            if block.kind in kinds or not kinds
+        )
+
+    def field(self, name: str) -> str:
+        return f"{self._prefix}.{name}"
+
+    def miss(self, survey: Survey, name: str, reason: str) -> None:
+        """A word only about what the report would have said."""
+        if name in self._fields:
+            survey.miss(self.field(name), reason)
+
+
+def _content(survey: Survey, layout: Layout, block: Block, fact: "_Fact") -> Content | None:
     """None if nobody can tell."""
     record = layout.records.get(block.name)
     known = record.get("FS_TYPE") if record else ""
@@ -81,7 +111,7 @@ def _content(survey: Survey, layout: Layout, block: Block, fact: str) -> Content
         return own
     if record:
         return Content(file_system=known, uuid=record.get("FS_UUID"))
-    return survey.attempt(f"{fact}.file_system", lambda: _ask_blkid(survey, block))
+    return survey.attempt(fact.field("file_system"), lambda: _ask_blkid(survey, block))
 
 
 def _identify(survey: Survey, block: Block) -> Content | None:
@@ -100,16 +130,16 @@ def _kind_of(mount: Mount | None) -> str:
 
 
 def _unread(
-    survey: Survey, kind: str | None, record: Record | None, *, fact: str, reason: str
+    survey: Survey, kind: str | None, record: Record | None, *, fact: "_Fact", reason: str
 ) -> Content | None:
     """What is known of a device whose blocks cannot be read."""
     if kind is None:
-        survey.miss(f"{fact}.file_system", reason)
+        fact.miss(survey, "file_system", reason)
         return None
     if not record:
-        survey.miss(f"{fact}.uuid", reason)
+        fact.miss(survey, "uuid", reason)
     if kind in WITH_INODES:
-        survey.miss(f"{fact}.inode_size", reason)
+        fact.miss(survey, "inode_size", reason)
     uuid = record.get("FS_UUID") if record else None
     return (
         replace(UNKNOWN, file_system=kind, uuid=uuid)
@@ -126,8 +156,8 @@ def _ask_blkid(survey: Survey, block: Block) -> Content:
     return Content(file_system=pairs.get("TYPE", ""), uuid=pairs.get("UUID", ""))
 
 
-def _space(survey: Survey, mount: Mount, fact: str) -> Space | None:
-    return survey.attempt(f"{fact}.used_size", lambda: survey.host.space(mount.point))
+def _space(survey: Survey, mount: Mount, fact: "_Fact") -> Space | None:
+    return survey.attempt(fact.field("used_size"), lambda: survey.host.space(mount.point))
 
 
 def _used_in(space: Space | None, content: Content) -> int | None:
@@ -137,16 +167,16 @@ def _used_in(space: Space | None, content: Content) -> int | None:
 
 
 def _used_of(
-    survey: Survey, layout: Layout, block: Block, content: Content, fact: str
+    survey: Survey, layout: Layout, block: Block, content: Content, fact: "_Fact"
 ) -> int | None:
     """Nobody can say what of an unmounted device may be left out."""
     if content.allocated is not None:
         return content.allocated
     if content.file_system != PHYSICAL_VOLUME:
         return block.size
-    known = (layout.physical_volumes or {}).get(block.name)
+    known = layout.physical_volumes.get(block.name)
     if not known:
-        survey.miss(f"{fact}.used_size", f"LVM does not say how much of {block.path} is used")
+        fact.miss(survey, "used_size", f"LVM does not say how much of {block.path} is used")
         return None
     return known.used
 

@@ -23,6 +23,7 @@ PAGE_80_HEADER = 4  # bytes before the serial number in a SCSI unit serial numbe
 
 
 def find_hardware(survey: Survey, layout: Layout) -> tuple[Hardware, ...]:
+    """Raises HostError if /sys cannot be read."""
     return tuple(_hardware(survey, d, layout.records.get(d.name)) for d in layout.blocks.disks())
 
 

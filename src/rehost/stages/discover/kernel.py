@@ -92,7 +92,8 @@ def _options(survey: Survey, release: str) -> dict[str, str] | None:
             lines = survey.host.grep(path, WANTED_OPTIONS)
         except FileMissing:
             continue
-        return dict(line.split("=", 1) for line in lines)
+        pairs = (line.partition("=") for line in lines)
+        return {option: value for option, _, value in pairs}
     return None
 
 

@@ -63,11 +63,15 @@ def memory(survey: Survey) -> tuple[int, int]:
 
 
 def read_wait_ms(survey: Survey, disks: set[str]) -> float:
-    """The mean time of a read of these disks since boot."""
+    """The mean time of a read of these disks since boot. Raises HostError."""
     rows = (line.split()[2:] for line in survey.text("/proc/diskstats").splitlines())
-    found = [row for row in rows if len(row) > READ_MS and row[0] in disks]
-    reads = sum(int(row[READS]) for row in found)
-    return round(sum(int(row[READ_MS]) for row in found) / reads, 3) if reads else 0.0
+    found = [row for row in rows if row and row[0] in disks]
+    try:
+        reads = sum(int(row[READS]) for row in found)
+        wait_ms = sum(int(row[READ_MS]) for row in found)
+    except (ValueError, IndexError) as e:
+        raise BadFormat("/proc/diskstats is not as documented") from e
+    return round(wait_ms / reads, 3) if reads else 0.0
 
 
 def _kib(text: str) -> int:

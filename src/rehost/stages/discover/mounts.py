@@ -38,9 +38,10 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """Mounts of block devices, in the order they were made, by kernel name of the device."""
+    """Mounts of block devices, in the order they were made; devices by their kernel names."""
 
     by_device: dict[str, list[Mount]]
+    by_point: dict[str, str]
     network: tuple[NetworkMount, ...]
     swaps: frozenset[str]
 
@@ -57,26 +58,28 @@ class Mounts:
         return mount.point if mount else ""
 
     def device_of(self, point: str) -> str | None:
-        """The kernel name of the device mounted last at a mount point."""
-        names = [n for n, ms in self.by_device.items() for m in ms if m.point == point]
-        return names[-1] if names else None
+        """The kernel name of the device mounted at a mount point."""
+        return self.by_point.get(point)
 
 
 def find_mounts(survey: Survey, blocks: Blocks) -> Mounts:
     """Raises HostError if /proc cannot be read."""
     mounts = list(parse_mountinfo(survey.text("/proc/self/mountinfo")))
     by_device: dict[str, list[Mount]] = {}
+    by_point: dict[str, str] = {}
     for mount in mounts:
         block = _device(survey, blocks, mount)
+        by_point.pop(mount.point, None)  # What is mounted later hides what was there.
         if block:
             by_device.setdefault(block.name, []).append(mount)
+            by_point[mount.point] = block.name
     network = tuple(
         NetworkMount(source=m.source, mount_point=m.point, file_system=m.file_system)
         for m in mounts
         if m.is_network
     )
     swaps = (_at(survey, blocks, path) for path in parse_swaps(survey.text("/proc/swaps", "")))
-    return Mounts(by_device, network, frozenset(b.name for b in swaps if b))
+    return Mounts(by_device, by_point, network, frozenset(b.name for b in swaps if b))
 
 
 def parse_mountinfo(text: str) -> Iterator[Mount]:
@@ -97,7 +100,7 @@ def parse_mountinfo(text: str) -> Iterator[Mount]:
 
 def parse_swaps(text: str) -> Iterator[str]:
     """The devices and files in /proc/swaps."""
-    for line in text.splitlines()[1:]:
+    for line in filter(str.strip, text.splitlines()[1:]):
         yield _plain(line.split()[0])
 
 
@@ -111,13 +114,10 @@ def _device(survey: Survey, blocks: Blocks, mount: Mount) -> Block | None:
 def _at(survey: Survey, blocks: Blocks, path: str) -> Block | None:
     found = blocks.at(path)
     if not found and path.startswith("/dev/"):
-        real = survey.attempt("disks[].physical_volumes[].mount_point", lambda: _real(survey, path))
+        fact = "disks[].physical_volumes[].mount_point"
+        real = survey.attempt(fact, lambda: survey.host.resolve(path))
         found = blocks.at(real) if real else None
     return found
-
-
-def _real(survey: Survey, path: str) -> str:
-    return survey.host.resolve(path)
 
 
 def _plain(escaped: str) -> str:

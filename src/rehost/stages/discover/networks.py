@@ -1,6 +1,7 @@
 """Network interfaces with hardware behind them, and their addresses."""
 
 import ipaddress
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,12 @@ from rehost.stages.discover.survey import Survey
 
 NET = "/sys/class/net"
 LOWER = "lower_"
+# Lines of /proc/net/fib_trie "|-- 10.0.0.5", "/32 host LOCAL".
+OWN_ADDRESS = re.compile(r"\|-- (\d+\.\d+\.\d+\.\d+)\s+/32 host LOCAL")
+# Columns of /proc/net/if_inet6: address, interface number, prefix, scope, flags, interface.
+GLOBAL_IPV6 = re.compile(
+    r"^([0-9a-f]{32}) [0-9a-f]+ ([0-9a-f]{2}) 00 [0-9a-f]+ +(\S+)$", re.MULTILINE
+)
 GATEWAY_FLAG = 0x2  # RTF_GATEWAY
 
 
@@ -58,13 +65,7 @@ def parse_addresses(printed: str) -> Iterator[Address]:
             continue
         # A point-to-point address has its prefix behind the other end's address.
         prefix = next((w.partition("/")[2] for w in words[3:6] if "/" in w), "")
-        if not prefix.isdecimal():
-            raise BadFormat(f"no address: {line[:100]}")
-        yield Address(
-            interface=words[1].partition("@")[0],
-            address=words[3].partition("/")[0],
-            prefix=int(prefix),
-        )
+        yield _address(words[1].partition("@")[0], words[3].partition("/")[0], prefix)
 
 
 def read_routes(survey: Survey) -> list[Route]:
@@ -85,6 +86,14 @@ def read_routes(survey: Survey) -> list[Route]:
         raise BadFormat("/proc/net/route is not as documented") from e
 
 
+def _address(interface: str, address: str, prefix: str) -> Address:
+    try:
+        known = ipaddress.ip_interface(f"{address}/{prefix}")
+    except ValueError as e:
+        raise BadFormat(f"no address of {interface}: {address}/{prefix}") from e
+    return Address(interface=interface, address=str(known.ip), prefix=known.network.prefixlen)
+
+
 def _addresses(survey: Survey, routes: list[Route]) -> list[Address]:
     try:
         return list(parse_addresses(survey.host.run(["ip", "-o", "addr", "show"])))
@@ -94,24 +103,14 @@ def _addresses(survey: Survey, routes: list[Route]) -> list[Address]:
 
 def _addresses_without_tool(survey: Survey, routes: list[Route]) -> Iterator[Address]:
     """The kernel's list of its own addresses, matched with the networks of interfaces."""
-    trie = survey.text("/proc/net/fib_trie").split()
-    # "|-- 10.0.0.5 /32 host LOCAL"
-    own = [
-        a
-        for a, *rest in zip(trie, *(trie[n:] for n in (1, 2, 3)), strict=False)
-        if rest == ["/32", "host", "LOCAL"]
-    ]
-    for address in dict.fromkeys(own):
+    for address in dict.fromkeys(OWN_ADDRESS.findall(survey.text("/proc/net/fib_trie"))):
         for route in routes:
             network = ipaddress.ip_network(f"{route.network}/{route.netmask}")
             if network.prefixlen and not route.gateway and ipaddress.ip_address(address) in network:
-                yield Address(interface=route.interface, address=address, prefix=network.prefixlen)
+                yield _address(route.interface, address, str(network.prefixlen))
                 break
-    for line in survey.text("/proc/net/if_inet6", "").splitlines():
-        raw, _, prefix, scope, _, interface = line.split()
-        if scope == "00":
-            text = str(ipaddress.IPv6Address(int(raw, 16)))
-            yield Address(interface=interface, address=text, prefix=int(prefix, 16))
+    for raw, prefix, interface in GLOBAL_IPV6.findall(survey.text("/proc/net/if_inet6", "")):
+        yield _address(interface, str(ipaddress.IPv6Address(int(raw, 16))), str(int(prefix, 16)))
 
 
 def _is_reported(survey: Survey, name: str, addresses: list[Address]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rehost.stages.discover.survey import Survey
 
-WIDTH = {"x86_64": 64, "aarch64": 64, "ppc64le": 64, "s390x": 64, "riscv64": 64}
+NARROW = re.compile(r"i\d86|armv\d.*|ppc|mips|s390")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,13 @@ def os_version(survey: Survey, release: dict[str, str], architecture: str) -> st
     """The API's form of what os-release and, for some, a release file say."""
     key = release.get("ID", "linux")
     known = DISTRIBUTIONS.get(key) or Distribution(re.sub(r"\W", "_", key).upper(), 2)
-    file = survey.text(known.release_file, "") if known.release_file else ""
+    file = _minor_release(survey, known)
     version = re.search(r"\d+(\.\d+)*", file) or re.search(
         r"\d+(\.\d+)*", release.get("VERSION_ID", "")
     )
     # 22.04 is written 22_4.
     numbers = [str(int(n)) for n in version[0].split(".")][: known.parts] if version else []
-    return "_".join((known.name, *numbers, f"{WIDTH.get(architecture, 32)}BIT"))
+    return "_".join((known.name, *numbers, "32BIT" if NARROW.fullmatch(architecture) else "64BIT"))
 
 
 def _unquoted(value: str) -> str:
@@ -75,3 +75,9 @@ def _unquoted(value: str) -> str:
         return "".join(shlex.split(value))
     except ValueError:
         return value.strip("\"'")
+
+
+def _minor_release(survey: Survey, known: Distribution) -> str:
+    if not known.release_file:
+        return ""
+    return survey.attempt("os_version", lambda: survey.text(known.release_file, "")) or ""

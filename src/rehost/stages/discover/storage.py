@@ -14,12 +14,8 @@ from rehost.stages.discover.mounts import find_mounts
 from rehost.stages.discover.roles import find_roles
 from rehost.stages.discover.survey import Survey
 from rehost.stages.discover.udev import Record, read_record
-from rehost.stages.discover.volumes import FACT as LOGICAL_VOLUME
 from rehost.stages.discover.volumes import Lvm, ask_lvm, volume_groups
 from rehost.storage.partitions import Table, has_grub
-
-PARTITION = "disks[].physical_volumes[]"
-STACK = "facts.stacks[]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +34,7 @@ def find_storage(survey: Survey) -> Storage:
     lvm = ask_lvm(survey)
     layout = _layout(survey, lvm)
     tables = disk_facts.read_tables(survey, layout)
-    fillings = {b.name: fill(survey, layout, b, _fact(b)) for b in _filled(layout, tables)}
+    fillings = {b.name: fill(survey, layout, b) for b in _filled(layout, tables)}
     roles = find_roles(layout.blocks, layout.mounts, fillings)
     if not roles.root:
         survey.miss("disks[].os_disk", "the root filesystem is not on a disk of this machine")
@@ -79,12 +75,6 @@ def _filled(layout: Layout, tables: Mapping[str, Table | None]) -> Iterator[Bloc
             continue
         if not (block.kind == "part" and disk_facts.is_extended(layout, table, block)):
             yield block
-
-
-def _fact(block: Block) -> str:
-    if block.kind in {"disk", "part"}:
-        return PARTITION
-    return LOGICAL_VOLUME if block.kind == "lvm" else STACK
 
 
 def _stacks(layout: Layout, fillings: Mapping[str, Filling]) -> Iterator[Stack]:

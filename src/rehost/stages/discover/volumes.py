@@ -10,8 +10,6 @@ from rehost.stages.discover.roles import Roles
 from rehost.stages.discover.survey import Survey
 from rehost.storage import lvm
 
-FACT = "volume_groups[].logical_volumes[]"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lvm:

@@ -1,0 +1,49 @@
+"""`@pytest.mark.needs("root", "loop")`: skip a test, with the reason, where something is missing.
+
+What REHOST_REQUIRE names ("root loop ext4") must be there: then such a skip is a failure.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REQUIRED = frozenset(os.environ.get("REHOST_REQUIRE", "").split())
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def has_loop() -> bool:
+    found = subprocess.run(["losetup", "--find"], check=False, capture_output=True)
+    return is_root() and found.returncode == 0
+
+
+def has_filesystem(name: str) -> bool:
+    """The kernel can mount it, and its tool to make one is installed."""
+    known = name in Path("/proc/filesystems").read_text().split()
+    return known and shutil.which(f"mkfs.{name}") is not None
+
+
+FILESYSTEMS = ("ext4", "xfs", "btrfs")
+THINGS: dict[str, Callable[[], bool]] = {"root": is_root, "loop": has_loop}
+
+
+def has(thing: str) -> bool:
+    """What is neither named here nor a filesystem is a program."""
+    if thing in FILESYSTEMS:
+        return has_filesystem(thing)
+    return THINGS[thing]() if thing in THINGS else shutil.which(thing) is not None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    things = [thing for mark in item.iter_markers("needs") for thing in mark.args]
+    missing = [thing for thing in things if not has(thing)]
+    if REQUIRED & set(missing):
+        pytest.fail(f"REHOST_REQUIRE names what this machine lacks: {' '.join(missing)}")
+    if missing:
+        pytest.skip(f"this machine lacks: {' '.join(missing)}")
