@@ -338,3 +338,58 @@ class ProgramFailed(Error):
 
     def __init__(self, name: str, how: str, said: str = "") -> None:
         super().__init__(f"{name} {how}" + (f"; it said:\n{said}" if said else ""), name=name)
+
+
+class SourceGone(Error):
+    """The service does not know this agent's credential any more: its source was deleted."""
+
+    code = "REHOST.9010"
+    status = HTTPStatus.UNAUTHORIZED
+
+    def __init__(self, service: str, said: str) -> None:
+        super().__init__(
+            f"{service} no longer knows this machine ({said}); if it was deleted there on "
+            "purpose, run `rehost-agent uninstall`, else get a line from `rehost enroll` and "
+            "register again"
+        )
+
+
+class OtherMachine(Error):
+    """The agent's stored credential was made for another machine, whose disk was cloned."""
+
+    code = "REHOST.9011"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, source_id: str, why: str) -> None:
+        super().__init__(
+            f"the stored credential belongs to source {source_id}, which is another machine "
+            f"({why}); this one looks like its clone: get a line from `rehost enroll` and "
+            "register this machine with a code of its own",
+            source_id=source_id,
+        )
+
+
+class NotRegistered(Error):
+    """The agent has no usable credential in its state folder; register the machine first."""
+
+    code = "REHOST.9012"
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class StateNotWritable(Error):
+    """The agent cannot keep its credential safely in its state folder."""
+
+    code = "REHOST.9013"
+
+
+class AlreadyRunning(Error):
+    """Another agent runs with the same state folder; two would answer for one machine."""
+
+    code = "REHOST.9014"
+    status = HTTPStatus.CONFLICT
+
+
+class CannotInstall(Error):
+    """The agent cannot be made a service of this machine."""
+
+    code = "REHOST.9015"

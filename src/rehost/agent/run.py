@@ -1,0 +1,183 @@
+"""The agent's loop: say what this machine is, ask for work, again and again."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import rehost
+from rehost.agent.changes import Change, change, fingerprint
+from rehost.agent.commands import carry_out
+from rehost.agent.identity import contradiction, merged
+from rehost.agent.signals import Signals
+from rehost.agent.state import State
+from rehost.contract import agent_api
+from rehost.contract.client import Backoff, Client, retry
+from rehost.contract.credentials import Token
+from rehost.errors import ApiError, Error, HostError, OtherMachine, SourceExists, SourceGone
+from rehost.model.server import Identity, Report
+from rehost.stages.discover import discover
+from rehost.system.host import Host
+
+log = logging.getLogger(__name__)
+
+# In a row: a service that is just being restored must not lose its agents to one answer.
+REFUSALS = 3
+# With this much jitter, thousands of agents that started together soon poll spread out.
+JITTER = 0.2
+GONE = (401, 404)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """`look_s` is between looks at the machine, `refresh_s` until all is reported regardless."""
+
+    look_s: float = 600
+    refresh_s: float = 3600
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+class Agent:
+    """One machine's. Writes nothing but its state file; reads the machine, asks the service."""
+
+    def __init__(
+        self, host: Host, state: State, signals: Signals, pace: Pace | None = None
+    ) -> None:
+        """Raises NotRegistered."""
+        self._host = host
+        self._state = state
+        self._signals = signals
+        self._pace = pace or Pace()
+        self._enrolment = enrolment = state.load()
+        self._client = Client(enrolment.service, Token(enrolment.token), enrolment.trust)
+        self._poll_interval_s: float = agent_api.POLL_INTERVAL_S
+        self._told: Report | None = None
+        self._told_at = self._looked_at = -float("inf")
+        self._seen = ""
+        self._refusals = 0
+        self._said: dict[str, str] = {}
+
+    def run(self) -> None:
+        """Until a signal. Raises OtherMachine on a clone, SourceGone once the source is deleted."""
+        self._check_machine()
+        while True:
+            if self._is_time_to_look() and (report := self._look()):
+                self._tell(report)
+            self._poll()
+            spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+            self._signals.wait(self._poll_interval_s * spread)
+
+    def _check_machine(self) -> None:
+        self._is_time_to_look()
+        report = self._look()
+        enrolment = self._enrolment
+        present = report.facts.identity if report and report.facts else Identity()
+        if why := contradiction(enrolment.identity, present):
+            raise OtherMachine(enrolment.source_id, why)
+        if report:
+            self._tell(report)
+
+    def _is_time_to_look(self) -> bool:
+        hangup = self._signals.take_hangup()
+        seen, self._seen = self._seen, fingerprint(self._host)
+        due = time.monotonic() - self._looked_at >= self._pace.look_s
+        return due or hangup or seen != self._seen
+
+    def _look(self) -> Report | None:
+        self._looked_at = time.monotonic()
+        try:
+            report = discover(self._host, agent_version=rehost.__version__)
+        except HostError as e:
+            self._say("discovery", "failed", f"cannot look at this machine: {e}", logging.ERROR)
+            return None
+        self._said.pop("discovery", None)
+        return report
+
+    def _tell(self, report: Report) -> None:
+        stale = time.monotonic() - self._told_at >= self._pace.refresh_s
+        what = Change.FACTS if stale else change(self._told, report)
+        if what is Change.DISKS:
+            self._online("reporting disks", lambda: self._report_disks(report))
+        elif what is Change.FACTS:
+            self._online("reporting", lambda: self._report(report))
+        self._online("reading the configuration", self._configure)
+
+    def _report_disks(self, report: Report) -> None:
+        agent_api.report_disks(self._client, self._enrolment.source_id, report)
+        self._told = report
+        log.info("the disks have changed, and the service was told")
+
+    def _report(self, report: Report) -> None:
+        """All that is known; the service takes it for the same source again."""
+        enrolment = self._enrolment
+        own = replace(report, id=enrolment.source_id, name=enrolment.name or report.name)
+        try:
+            agent_api.register(self._client, own)
+        except ApiError as e:
+            if e.code == SourceExists.code:  # the service knows more of this machine's past
+                raise OtherMachine(enrolment.source_id, str(e)) from e
+            raise
+        self._told, self._told_at = report, time.monotonic()
+        present = report.facts.identity if report.facts else Identity()
+        identity = merged(enrolment.identity, present)
+        if identity != enrolment.identity:
+            # Or disks that are exchanged one by one would make another machine in the end.
+            self._enrolment = replace(enrolment, identity=identity)
+            self._state.save(self._enrolment)
+
+    def _configure(self) -> None:
+        self._poll_interval_s = agent_api.poll_interval(self._client)
+
+    def _poll(self) -> None:
+        source_id = self._enrolment.source_id
+        command = self._online("asking for work", self._next_command)
+        if command and (result := carry_out(command)):
+            log.info("command %s: %s %s", command.name, result.result, dict(result.detail))
+            self._online(
+                "answering", lambda: agent_api.report_result(self._client, source_id, result)
+            )
+
+    def _next_command(self) -> agent_api.Command:
+        try:
+            command = agent_api.next_command(self._client, self._enrolment.source_id)
+        except ApiError as e:
+            self._refusals = self._refusals + 1 if e.status in GONE else 0
+            if self._refusals == REFUSALS:
+                raise SourceGone(self._client.base_url, str(e)) from e
+            raise
+        self._refusals = 0
+        return command
+
+    def _online(self, doing: str, step: Callable[[], T]) -> T | None:
+        """Do `step` until it is done; what the service refuses for good is said, and left."""
+        try:
+            result = retry(
+                step,
+                backoff=self._pace.backoff,
+                wait=self._signals.wait,
+                on_failure=self._say_unreachable,
+            )
+        except ApiError as e:
+            self._say_connected()
+            text = f"{doing}: {e} ({e.code}, request {e.request_id or 'unknown'})"
+            self._say(doing, e.code, text, logging.ERROR)
+            return None
+        self._say_connected()
+        self._said.pop(doing, None)
+        return result
+
+    def _say_connected(self) -> None:
+        self._say("service", "there", f"connected to {self._client.base_url}", logging.INFO)
+
+    def _say_unreachable(self, e: Error) -> None:
+        self._say("service", "away", f"{e}; trying again until it answers", logging.WARNING)
+
+    def _say(self, about: str, state: str, text: str, level: int) -> None:
+        """Log `text` when `about` enters `state`, not while it stays in it."""
+        if self._said.get(about) != state:
+            self._said[about] = state
+            log.log(level, "%s", text)

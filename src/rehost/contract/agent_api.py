@@ -1,0 +1,99 @@
+"""What an agent asks of the service, as functions. All raise what Client.call raises."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from rehost.contract.client import Client, segment
+from rehost.contract.codec import encode
+from rehost.errors import BadAnswer
+from rehost.model.server import Report
+
+POLL_INTERVAL_S = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """`agent_token` is None for a caller that has one already: the agent itself."""
+
+    source_id: str
+    agent_token: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """`name` is "" if there is nothing to do."""
+
+    name: str
+    parameters: Mapping[str, Any]
+
+
+class Result(StrEnum):
+    SUCCESS = "success"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandResult:
+    """What came of a command; `detail` is for the operator."""
+
+    command: str
+    result: Result
+    detail: Mapping[str, str]
+
+
+def register(client: Client, report: Report) -> Registered:
+    """Register the machine, or update what the service knows of it. May be repeated."""
+    body = client.call("POST", "/v3/sources", body=encode(report)).body
+    source_id = _text(body, "id")
+    token = body.get("agent_token")
+    if not source_id or not isinstance(token, str | None):
+        raise BadAnswer("the service registered the machine but gave no id; is it a Rehost?")
+    return Registered(source_id=source_id, agent_token=token)
+
+
+def next_command(client: Client, source_id: str) -> Command:
+    """Ask for work; the service takes it for a sign of life."""
+    body = client.call("GET", f"/v3/sources/{segment(source_id)}/command").body
+    parameters = body.get("command_param") if isinstance(body, dict) else None
+    return Command(
+        name=_text(body, "command_name"),
+        parameters=parameters if isinstance(parameters, dict) else {},
+    )
+
+
+def report_result(client: Client, source_id: str, result: CommandResult) -> None:
+    body = {
+        "command_name": result.command,
+        "result": result.result,
+        "result_detail": dict(result.detail),
+    }
+    client.call("POST", f"/v3/sources/{segment(source_id)}/command_result", body=body)
+
+
+def report_disks(client: Client, source_id: str, report: Report) -> None:
+    """Tell what is on the disks now; the rest of the report is not sent."""
+    body = {
+        "disks": encode(report.disks),
+        "volumegroups": encode(report.volume_groups),
+        "btrfs_list": encode(report.btrfs_list),
+    }
+    client.call("PUT", f"/v3/sources/{segment(source_id)}/diskinfo", body=body)
+
+
+def poll_interval(client: Client) -> float:
+    """Return how many seconds the service wants between polls."""
+    body = client.call("GET", "/v3/config").body
+    config = body.get("config") if isinstance(body, dict) else None
+    try:
+        seconds = float((config or {}).get("poll_interval", POLL_INTERVAL_S))
+    except (AttributeError, TypeError, ValueError):
+        return POLL_INTERVAL_S
+    # A mistyped number neither floods the service nor leaves the machine without an answer.
+    return min(max(seconds, 0.1), 3600) if seconds == seconds else POLL_INTERVAL_S  # noqa: PLR0124
+
+
+def _text(body: object, name: str) -> str:
+    value = body.get(name) if isinstance(body, dict) else None
+    return value if isinstance(value, str) else ""
