@@ -1,0 +1,111 @@
+"""The operator's commands against the real service."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from tests.compat.bodies import linux
+from tests.compat.conftest import Service
+
+Rehost = Callable[..., subprocess.CompletedProcess[str]]
+PASSWORD = "a long enough password"
+
+
+@pytest.fixture
+def rehost(service: Service, tmp_path) -> Rehost:
+    """Run `rehost` as an operator whose home is empty."""
+    inherited = {n: v for n, v in os.environ.items() if not n.startswith("REHOST_")}
+    environ = {**inherited, "XDG_CONFIG_HOME": str(tmp_path), "COLUMNS": "100"}
+
+    def run(*words: str, text: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "rehost", *words],
+            input=text,
+            env=environ | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def user(service: Service) -> str:
+    name = f"cli-{uuid.uuid4().hex[:8]}"
+    service.rehost("project", "create", name)
+    service.rehost(
+        "user", "create", name, "--project", name, "--password-stdin", stdin=PASSWORD + "\n"
+    )
+    return name
+
+
+@pytest.fixture
+def logged_in(service: Service, rehost: Rehost, user: str) -> Rehost:
+    words = ("login", "--service", service.url, "--user", user, "--project", user)
+    done = rehost(*words, "--password-stdin", text=PASSWORD + "\n")
+    assert done.returncode == 0, done.stderr
+    return rehost
+
+
+@pytest.fixture
+def source_id(service: Service, logged_in: Rehost) -> str:
+    token = logged_in("token").stdout.strip()
+    body = linux(name="web", paravirtualization=True)
+    status, _, answer = service.call("POST", "/v3/sources", body, X_Auth_Token=token)
+    assert status == 200, answer
+    return str(answer["id"])
+
+
+def test_wrong_password_is_one_sentence_and_exit_4(service: Service, rehost: Rehost, user: str):
+    words = ("login", "--service", service.url, "--user", user, "--project", user)
+    done = rehost(*words, "--password-stdin", text="guess\n")
+    assert done.returncode == 4
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_printed_token_works_for_scripts(service: Service, logged_in: Rehost):
+    token = logged_in("token").stdout.strip()
+    assert service.call("GET", "/v3/sources", X_Auth_Token=token)[0] == 200
+
+
+def test_json_is_the_services_own(service: Service, logged_in: Rehost, source_id: str):
+    token = logged_in("token").stdout.strip()
+    _, _, shown = service.call("GET", f"/v3/sources/{source_id}", X_Auth_Token=token)
+    assert json.loads(logged_in("sources", "show", "web", "--json").stdout) == shown
+    listed = json.loads(logged_in("sources", "list", "--json").stdout)
+    assert (listed["count"], listed["source_servers"][0]["id"]) == (1, source_id)
+
+
+def test_source_from_registration_to_deletion(logged_in: Rehost, source_id: str):
+    assert source_id in logged_in("sources", "list", "--state", "unavailable").stdout
+    shown = logged_in("sources", "show", source_id[:8]).stdout
+    assert "PARAVIRTUALIZATION" in shown
+    assert "cannot be migrated" in shown
+    assert "PARAVIRTUALIZATION" in logged_in("errors", "--json").stdout
+    assert source_id in logged_in("errors").stdout
+    assert "1 source server" in logged_in("overview").stdout
+    assert logged_in("sources", "rename", "web", "www").returncode == 0
+    assert logged_in("sources", "delete", "www", "--yes").returncode == 0
+    gone = logged_in("sources", "show", source_id)
+    assert (gone.returncode, len(gone.stderr.splitlines())) == (3, 1)
+    nothing = logged_in("sources", "list")
+    assert (nothing.returncode, nothing.stdout) == (0, "")
+
+
+def test_revoked_token_says_to_log_in(logged_in: Rehost, service: Service):
+    done = logged_in("sources", "list", REHOST_SERVICE=service.url, REHOST_TOKEN="wrong")
+    assert done.returncode == 4
+    assert "rehost login" in done.stderr
+
+
+def test_key_pair_of_variables_is_used(service: Service, rehost: Rehost):
+    done = rehost(
+        "sources", "list", REHOST_SERVICE=service.url, REHOST_AK="nobody", REHOST_SK="secret"
+    )
+    assert done.returncode == 4
