@@ -29,6 +29,7 @@ class Table:
 def parse(head: bytes) -> Table:
     """The table in the first SIZE bytes of a disk. Raises BadFormat if there is none."""
     expect(len(head) >= 1024 and head[510:512] == b"\x55\xaa", "no partition table")
+    expect(not _is_filesystem(head), "the boot sector of a filesystem")
     mbr = [head[446 + 16 * i : 462 + 16 * i] for i in range(4)]
     # A boot sector of a FAT or NTFS filesystem has text where a table has these flags.
     expect(all(entry[0] in (0, 0x80) for entry in mbr), "a boot sector without a table")
@@ -36,6 +37,15 @@ def parse(head: bytes) -> Table:
     if PROTECTIVE in types.values():
         return Table(style="GPT", types=_gpt_types(head), boot_code=head[:440])
     return Table(style="MBR", types={n: hex(t) for n, t in types.items()}, boot_code=head[:440])
+
+
+def has_grub(boot_code: bytes) -> bool:
+    """GRUB's boot sector, of both generations, holds its name for error messages."""
+    return b"GRUB" in boot_code
+
+
+def _is_filesystem(head: bytes) -> bool:
+    return b"FAT" in (head[54:57], head[82:85]) or head[3:11] == b"NTFS    "
 
 
 def _gpt_types(head: bytes) -> dict[int, str]:
@@ -47,8 +57,3 @@ def _gpt_types(head: bytes) -> dict[int, str]:
     expect(size >= 128, "GPT entries are too short")
     entries = ((n, head[start + n * size : start + n * size + 16]) for n in range(count))
     return {n + 1: str(UUID(bytes_le=e)) for n, e in entries if len(e) == 16 and any(e)}
-
-
-def has_grub(boot_code: bytes) -> bool:
-    """GRUB's boot sector, of both generations, holds its name for error messages."""
-    return b"GRUB" in boot_code

@@ -73,19 +73,30 @@ def matching(found: Iterator[str], patterns: Sequence[str]) -> tuple[str, ...]:
 
 def _archives(stream: Stream, deadline: float) -> Generator[str, None, bytes]:
     """Yield the names of all archives; return the bytes of what follows that is none."""
+    ended = False
     while magic := _after_padding(stream):
         if not magic.startswith((b"070701", b"070702")):
             return magic
-        header = _exactly(stream, HEADER - len(magic))
-        name_size, file_size = (_number(header, at) for at in (88, 48))
-        if name_size > NAME_LIMIT:
-            raise BadFormat("a name in the initramfs is too long")
-        # Header and name together, and the content, each end at a multiple of 4 bytes.
-        name = _exactly(stream, name_size + -(HEADER + name_size) % 4)[:name_size].rstrip(b"\0")
-        if name.decode(errors="replace") != LAST:
-            yield name.decode(errors="replace")
-        _skip(stream, file_size + -file_size % 4, deadline)
+        name, size = _member(stream, magic)
+        ended = name == LAST
+        if not ended:
+            yield name
+        _skip(stream, size + -size % 4, deadline)
+    # A program that cannot decompress it prints nothing.
+    if not ended:
+        raise BadFormat("the initramfs ends too early")
     return b""
+
+
+def _member(stream: Stream, magic: bytes) -> tuple[str, int]:
+    """The name of the next file, and the size of its content."""
+    header = _exactly(stream, HEADER - len(magic))
+    name_size, file_size = (_number(header, at) for at in (88, 48))
+    if name_size > NAME_LIMIT:
+        raise BadFormat("a name in the initramfs is too long")
+    # Header and name together, and the content, each end at a multiple of 4 bytes.
+    name = _exactly(stream, name_size + -(HEADER + name_size) % 4)[:name_size]
+    return name.rstrip(b"\0").decode(errors="replace"), file_size
 
 
 def _after_padding(stream: Stream) -> bytes:
