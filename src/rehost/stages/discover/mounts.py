@@ -12,9 +12,10 @@ from rehost.stages.discover.survey import Survey
 NETWORK = {
     "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs",
     "nfs", "nfs4", "ocfs2", "orangefs", "smb3", "smbfs", "virtiofs",
+    "fuse.blobfuse", "fuse.blobfuse2", "fuse.ceph", "fuse.ceph-fuse", "fuse.cosfs",
+    "fuse.davfs", "fuse.gcsfuse", "fuse.glusterfs", "fuse.juicefs", "fuse.moosefs", "fuse.obsfs",
+    "fuse.curlftpfs", "fuse.ossfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs",
 }  # fmt: skip
-# Served by a program that may hang as a server may: only these two are known to be on a disk.
-FUSE_ON_DISK = {"fuseblk", "fuse.ntfs-3g"}
 ESCAPE = re.compile(r"\\([0-7]{3})")
 SWAP = "[SWAP]"
 
@@ -31,9 +32,7 @@ class Mount:
 
     @property
     def is_network(self) -> bool:
-        return self.file_system in NETWORK or (
-            self.file_system.startswith("fuse") and self.file_system not in FUSE_ON_DISK
-        )
+        return self.file_system in NETWORK
 
 
 @dataclass(frozen=True, slots=True)
