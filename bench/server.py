@@ -4,14 +4,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from litestar import Litestar, Response, get
 
+from rehost.control import serve
 from rehost.control.config import ServeConfig
-from rehost.control.serve import prepare, run
 
 BODY_BYTES = 7000
 CONSTANT = b'{"text":"' + b"x" * (BODY_BYTES - 11) + b'"}'
@@ -23,43 +21,40 @@ def constant() -> Response[bytes]:
 
 
 def application() -> Litestar:
-    from rehost.control.serve import application as real
-
-    app = real()
+    app = serve.application()
     app.register(constant)
     return app
 
 
-@contextmanager
-def serving(data: Path, port: int, *, workers: int = 1) -> Iterator[str]:
-    """A server process on loopback; yields its URL."""
-    words = [sys.executable, "-m", "bench.server", str(data), str(port), str(workers)]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _await(url)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
+class Serving:
+    """A server on loopback as long as the context lasts; gives its process id."""
 
+    def __init__(self, data: Path, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}"
+        self._words = [sys.executable, "-m", "bench.server", str(data), str(port)]
 
-def _await(url: str) -> None:
-    until = time.monotonic() + 30
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-        except OSError:
-            if time.monotonic() > until:
-                raise
+    def __enter__(self) -> int:
+        self._process = subprocess.Popen(self._words, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError("the server did not start")
             time.sleep(0.1)
-        else:
-            return
+        return self._process.pid
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+
+    def _answers(self) -> bool:
+        try:
+            urllib.request.urlopen(self._url, timeout=1).close()
+        except OSError:
+            return False
+        return True
 
 
 if __name__ == "__main__":
-    folder, listen, processes = sys.argv[1:]
-    run(
-        prepare(ServeConfig(data=Path(folder), port=int(listen), workers=int(processes))),
-        "bench.server:application",
-    )
+    folder, listen = sys.argv[1:]
+    config = ServeConfig(data=Path(folder), port=int(listen))
+    serve.run(serve.prepare(config), "bench.server:application")
