@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -54,7 +55,10 @@ class Service:
         words = ["serve", "--data", str(self.data), "--port", str(self.port), *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "rehost", *words], stdout=log, stderr=log
+                [sys.executable, "-m", "rehost", *words],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         until = time.monotonic() + START_S
         while time.monotonic() < until:
@@ -66,6 +70,12 @@ class Service:
             else:
                 return
         pytest.fail("the service did not start: " + self.log.read_text())
+
+    def kill(self) -> None:
+        """SIGKILL to every process of the service, in no order."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(START_S)
 
     def stop(self) -> None:
         if self.process is not None:
