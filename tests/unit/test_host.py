@@ -15,6 +15,9 @@ from rehost.errors import (
 from rehost.stages.discover import discover
 from rehost.system.host import LiveHost
 
+# One that other users may run too, unlike one in somebody's home.
+PUBLIC_PYTHON = "/usr/bin/python3"
+
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
@@ -105,7 +108,7 @@ def test_discovery_survives_a_tool_that_fails_or_prints_garbage(program, tool, s
     assert discover(LiveHost(), agent_version="1").memory
 
 
-@pytest.mark.needs("root", "setpriv", "python3")
+@pytest.mark.needs("root", "setpriv", PUBLIC_PYTHON)
 def test_without_root_it_reports_what_it_can_and_why_not_the_rest(tmp_path):
     source = Path(__file__).parents[2] / "src"
     copy = tmp_path / "src"
@@ -116,7 +119,7 @@ def test_without_root_it_reports_what_it_can_and_why_not_the_rest(tmp_path):
     program = f"import sys; sys.path.insert(0, '{copy}'); import rehost.agent.__main__ as a"
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     done = subprocess.run(
-        [*nobody, "python3", "-I", "-S", "-B", "-c", program + "; a.main(['discover', '--json'])"],
+        [*nobody, PUBLIC_PYTHON, "-I", "-S", "-B", "-c", program + "; a.main(['discover', '--json'])"],
         check=True,
         capture_output=True,
         env={"PATH": os.environ["PATH"]},
