@@ -119,7 +119,15 @@ def test_without_root_it_reports_what_it_can_and_why_not_the_rest(tmp_path):
     program = f"import sys; sys.path.insert(0, '{copy}'); import rehost.agent.__main__ as a"
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     done = subprocess.run(
-        [*nobody, PUBLIC_PYTHON, "-I", "-S", "-B", "-c", program + "; a.main(['discover', '--json'])"],
+        [
+            *nobody,
+            PUBLIC_PYTHON,
+            "-I",
+            "-S",
+            "-B",
+            "-c",
+            program + "; a.main(['discover', '--json'])",
+        ],
         check=True,
         capture_output=True,
         env={"PATH": os.environ["PATH"]},

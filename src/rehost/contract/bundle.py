@@ -46,12 +46,13 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 def build_agent_bundle(out: Path) -> str:
     """Write the bundle of the running version to `out`; return its SHA-256 in hexadecimal."""
-    content = _packed()
+    content = agent_bundle()
     write_atomically(out, content, mode=0o755)
     return hashlib.sha256(content).hexdigest()
 
 
-def _packed() -> bytes:
+def agent_bundle() -> bytes:
+    """The bundle of the running version."""
     root = Path(rehost.__file__).parent
     out = io.BytesIO()
     out.write(SHEBANG)

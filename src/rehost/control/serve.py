@@ -19,7 +19,7 @@ from rehost.control.app import create_app
 from rehost.control.auth import Authenticator
 from rehost.control.config import ServeConfig, override
 from rehost.control.heartbeat import Heartbeats
-from rehost.control.services import Services
+from rehost.control.services import AgentBundle, Services
 from rehost.control.store.database import Database
 from rehost.control.store.hot import HotReader
 from rehost.errors import BadConfiguration
@@ -111,6 +111,7 @@ def open_services(config: ServeConfig) -> Services:
         hot=hot,
         heartbeats=Heartbeats(database, poll_interval=config.poll_interval),
         auth=Authenticator(hot, keys.load(config.data)),
+        agent_bundle=AgentBundle.pack(),
         pin=_own_pin(config),
     )
 

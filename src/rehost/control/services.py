@@ -1,12 +1,27 @@
 """What the operations of one process share."""
 
+import hashlib
 from dataclasses import dataclass
 
+from rehost.contract.bundle import agent_bundle
 from rehost.control.auth import Authenticator
 from rehost.control.config import ServeConfig
 from rehost.control.heartbeat import Heartbeats
 from rehost.control.store.database import Database
 from rehost.control.store.hot import HotReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentBundle:
+    """The agent's program as this service hands it out."""
+
+    data: bytes
+    digest: str  # sha256, hex
+
+    @classmethod
+    def pack(cls) -> "AgentBundle":
+        data = agent_bundle()
+        return cls(data=data, digest=hashlib.sha256(data).hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,4 +31,5 @@ class Services:
     hot: HotReader
     heartbeats: Heartbeats
     auth: Authenticator
+    agent_bundle: AgentBundle
     pin: str | None  # sha256 of the service's own certificate, if it made one
