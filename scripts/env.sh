@@ -41,7 +41,7 @@ ensure_env() {
     if [ -f $stamp ] && [ "$(cat $stamp)" = "$wanted" ]; then return; fi
     if [ -f $stamp ] && [ "$(cat $stamp)" = "${wanted/#$1 /dev }" ]; then return; fi
     say "making the environment in .venv (about a minute, once)"
-    make_venv "$python"
+    [ "$(.venv/bin/python --version 2>/dev/null)" = "$("$python" --version)" ] || make_venv "$python"
     .venv/bin/pip install -qq --progress-bar off -c constraints.txt -e ".${1:+[$1]}" >&2
     echo "$wanted" >$stamp
 }
