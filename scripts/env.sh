@@ -35,13 +35,18 @@ make_venv() { # $1: python
 
 # $1: the extra to install ("" for none)
 ensure_env() {
-    local python wanted stamp=.venv/.installed
+    local python made wanted stamp=.venv/.installed
     python=$(find_python)
-    wanted="$1 $("$python" --version) $(cat pyproject.toml constraints.txt | sha256sum) $PWD"
-    if [ -f $stamp ] && [ "$(cat $stamp)" = "$wanted" ]; then return; fi
-    if [ -f $stamp ] && [ "$(cat $stamp)" = "${wanted/#$1 /dev }" ]; then return; fi
-    say "making the environment in .venv (about a minute, once)"
-    [ "$(.venv/bin/python --version 2>/dev/null)" = "$("$python" --version)" ] || make_venv "$python"
-    .venv/bin/pip install -qq --progress-bar off -c constraints.txt -e ".${1:+[$1]}" >&2
-    echo "$wanted" >$stamp
+    made="$("$python" --version) $PWD" # an environment works where it was made only
+    wanted="$made $(cat pyproject.toml constraints.txt | sha256sum)"
+    case $(cat $stamp 2>/dev/null) in
+        "$wanted $1" | "$wanted dev") return ;;
+        "$made "*) say "bringing the environment in .venv up to date" ;;
+        *)
+            say "making the environment in .venv (about a minute, once)"
+            make_venv "$python"
+            ;;
+    esac
+    .venv/bin/python -m pip install -qq --progress-bar off -c constraints.txt -e ".${1:+[$1]}" >&2
+    echo "$wanted $1" >$stamp
 }
