@@ -10,13 +10,13 @@ from typing import TypeVar
 import rehost
 from rehost.agent.changes import Change, change, fingerprint
 from rehost.agent.commands import carry_out
-from rehost.agent.identity import contradiction, merged
 from rehost.agent.signals import Signals
 from rehost.agent.state import State
 from rehost.contract import agent_api
 from rehost.contract.client import Backoff, Client, retry
 from rehost.contract.credentials import Token
 from rehost.errors import ApiError, Error, HostError, OtherMachine, SourceExists, SourceGone
+from rehost.model.identity import contradictions
 from rehost.model.server import Identity, Report
 from rehost.stages.discover import discover
 from rehost.system.host import Host
@@ -63,21 +63,25 @@ class Agent:
 
     def run(self) -> None:
         """Until a signal. Raises OtherMachine on a clone, SourceGone once the source is deleted."""
-        self._check_machine()
-        while True:
-            if self._is_time_to_look() and (report := self._look()):
-                self._tell(report)
-            self._poll()
-            spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
-            self._signals.wait(self._poll_interval_s * spread)
+        with self._client:
+            self._check_machine()
+            while True:
+                self._turn()
+                spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+                self._signals.wait(self._poll_interval_s * spread)
+
+    def _turn(self) -> None:
+        if self._is_time_to_look() and (report := self._look()):
+            self._tell(report)
+        self._poll()
 
     def _check_machine(self) -> None:
         self._is_time_to_look()
         report = self._look()
         enrolment = self._enrolment
         present = report.facts.identity if report and report.facts else Identity()
-        if why := contradiction(enrolment.identity, present):
-            raise OtherMachine(enrolment.source_id, why)
+        if others := contradictions(enrolment.identity, present):
+            raise OtherMachine(enrolment.source_id, f"with other {' and '.join(others)}")
         if report:
             self._tell(report)
 
@@ -123,7 +127,7 @@ class Agent:
             raise
         self._told, self._told_at = report, time.monotonic()
         present = report.facts.identity if report.facts else Identity()
-        identity = merged(enrolment.identity, present)
+        identity = _merged(enrolment.identity, present)
         if identity != enrolment.identity:
             # Or disks that are exchanged one by one would make another machine in the end.
             self._enrolment = replace(enrolment, identity=identity)
@@ -181,3 +185,12 @@ class Agent:
         if self._said.get(about) != state:
             self._said[about] = state
             log.log(level, "%s", text)
+
+
+def _merged(stored: Identity, present: Identity) -> Identity:
+    """What is known now, and what was known before where it is not."""
+    return Identity(
+        machine_id=present.machine_id or stored.machine_id,
+        dmi_uuid=present.dmi_uuid or stored.dmi_uuid,
+        disk_serials=present.disk_serials or stored.disk_serials,
+    )

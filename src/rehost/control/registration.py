@@ -15,6 +15,7 @@ from rehost.control.services import Services
 from rehost.control.store import commands, credentials, sources
 from rehost.errors import InvalidRequest, SourceBusy, SourceExists, SourceNotFound
 from rehost.model.disk import Btrfs, Disk, VolumeGroup
+from rehost.model.identity import contradictions
 from rehost.model.server import Identity, Report
 from rehost.model.task import BUSY_STATES
 from rehost.stages import register as stage
@@ -99,11 +100,9 @@ def _stored(db: sa.Connection, caller: Caller, report: Report) -> RowOfSource | 
 
 def _own(row: RowOfSource, report: Report) -> RowOfSource:
     """Insist that a report sent under a source's id is of that machine, as far as is known."""
-    before, now = _identity(row), stage.identity_of(report)
-    known = stage.identity_key(before) is not None and stage.identity_key(now) is not None
-    if known and not stage.same_machine(before, now):
+    if others := contradictions(_identity(row), stage.identity_of(report)):
         raise SourceExists(
-            f"source server {row.id!r} is another machine; "
+            f"source server {row.id!r} is another machine, with other {' and '.join(others)}; "
             "register this one, perhaps a clone of it, with an enrolment code of its own",
             source_id=row.id,
         )

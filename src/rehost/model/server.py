@@ -49,7 +49,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What tells one machine from another, raw; stages/register.py compares it."""
+    """What tells one machine from another, raw; model/identity.py compares it."""
 
     machine_id: Text | None = None
     dmi_uuid: Text | None = None
