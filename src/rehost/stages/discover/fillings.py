@@ -182,7 +182,10 @@ def _used_of(
 
 
 def _inodes(content: Content, space: Space | None) -> int | None:
-    if content.inodes is not None:
-        return content.inodes
-    # statvfs says of ext how many inodes there are, of xfs how many there could be.
-    return space.files if space and content.file_system != "xfs" else None
+    """xfs makes inodes as it needs them: a mounted one says how many there may be.
+
+    How many there are is in its superblock, but there it is old until it is unmounted.
+    """
+    if space and (content.file_system == "xfs" or content.inodes is None):
+        return space.files
+    return content.inodes
