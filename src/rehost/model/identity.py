@@ -21,15 +21,15 @@ import re
 
 from rehost.model.server import Identity
 
-# UUIDs that firmware shows where its vendor wrote none; dmidecode and fwupd know the same.
+# UUIDs that firmware shows where its vendor wrote none, beside one digit repeated.
 JUNK_UUIDS = frozenset(
     text.replace("-", "")
     for text in (
         "03000200-0400-0500-0006-000700080009",  # AMI's default
         "12345678-1234-5678-90ab-cddeefaabbcc",
         "12345678-1234-1234-1234-123456789012",
+        "4c4c4544-0000-2010-8020-80c04f202020",  # Dell's, with an empty service tag
         "fefefefe-fefe-fefe-fefe-fefefefefefe",
-        "00020003-0004-0005-0006-000700080009",  # the same default with its bytes swapped
     )
 )
 # Not a serial number: words for none, digits counted out by hand, and what QEMU and Proxmox name
@@ -73,9 +73,10 @@ def machine_id(identity: Identity) -> str | None:
 
 def uuid(identity: Identity) -> str | None:
     text = _plain(identity.dmi_uuid)
-    if not re.fullmatch(r"[0-9a-f]{32}", text) or text in JUNK_UUIDS or len(set(text)) == 1:
+    if not re.fullmatch(r"[0-9a-f]{32}", text) or len(set(text)) == 1:
         return None
-    return min(text, _swapped(text))
+    written = {text, _swapped(text)}
+    return None if written & JUNK_UUIDS else min(written)
 
 
 def _equal(a: str | None, b: str | None) -> bool | None:
