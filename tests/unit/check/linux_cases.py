@@ -25,9 +25,11 @@ def disk(**changes):
 
 
 DATA = Disk(name="/dev/vdb", partition_style="", device_use="NORMAL", size=GIB, physical_volumes=())
-TWO_UNKNOWN = (
+SOME_MISSING = (
     Missing(fact="facts.cpu_usage", reason="no /proc/stat"),
     Missing(fact="disks[].physical_volumes[].file_system", reason="blkid was killed"),
+    Missing(fact="disks[].physical_volumes[].file_system", reason="and again"),
+    Missing(fact="volume_groups", reason="lvs: not root"),
 )
 
 LINUX_CASES = [
@@ -59,7 +61,7 @@ LINUX_CASES = [
     Case("CPU", linux(cpu_usage=None), UNKNOWN, ("cpu_usage",)),
     Case(
         "CPU",
-        linux(cpu_usage=None, missing=TWO_UNKNOWN),
+        linux(cpu_usage=None, missing=SOME_MISSING),
         UNKNOWN,
         ("cpu_usage: no /proc/stat",),
     ),
@@ -104,6 +106,12 @@ LINUX_CASES = [
     ),
     Case("RAW_DEVICES", linux(raw_devices=None), NOT_REPORTED, ("raw_devices",)),
     Case("DISK_INFO", linux(volume_groups=None), NOT_REPORTED, ("volume_groups",)),
+    Case(
+        "DISK_INFO",
+        linux(volume_groups=None, missing=SOME_MISSING),
+        NOT_REPORTED,
+        ("volume_groups: lvs: not root",),
+    ),
     Case("DISK_INFO", linux(disks=None), UNKNOWN, ("disks",)),
     Case("DISK_INFO", linux(disks=()), disk_info.NO_DISKS),
     Case("DISK_INFO", linux(disks=(DISK,) + (DATA,) * 22), None),
@@ -163,7 +171,7 @@ LINUX_CASES = [
     Case("FILE_SYSTEM", partition(file_system=None), UNKNOWN, ("/dev/vda1 file_system",)),
     Case(
         "FILE_SYSTEM",
-        replace(partition(file_system=None), facts=replace(FACTS, missing=TWO_UNKNOWN)),
+        replace(partition(file_system=None), facts=replace(FACTS, missing=SOME_MISSING)),
         UNKNOWN,
         ("/dev/vda1 file_system: blkid was killed",),
     ),

@@ -3,7 +3,15 @@ from collections.abc import Iterator
 from rehost.model.check import Result
 from rehost.model.disk import DeviceUse, Disk
 from rehost.model.server import Report
-from rehost.stages.check.rule import NOT_REPORTED, UNKNOWN, Found, Problem, check, unknown
+from rehost.stages.check.rule import (
+    NOT_REPORTED,
+    UNKNOWN,
+    Found,
+    Problem,
+    check,
+    not_reported,
+    unknown,
+)
 from rehost.stages.check.volume import volumes
 
 MIB = 1 << 20
@@ -31,7 +39,7 @@ ROOT_FULL = Problem("REHOST.5095", Result.ERROR)
 )
 def judge(report: Report) -> Iterator[Found]:
     if report.volume_groups is None:
-        yield NOT_REPORTED("volume_groups")
+        yield not_reported(report, "volume_groups")
     if report.disks is None:
         yield unknown(report, "disks")
     elif not report.disks:

@@ -2,7 +2,15 @@ from collections.abc import Iterator
 
 from rehost.model.check import Result
 from rehost.model.server import OsType, Report
-from rehost.stages.check.rule import NOT_REPORTED, UNKNOWN, Found, Problem, check, unknown
+from rehost.stages.check.rule import (
+    NOT_REPORTED,
+    UNKNOWN,
+    Found,
+    Problem,
+    check,
+    not_reported,
+    unknown,
+)
 from rehost.stages.check.volume import volumes
 
 SUPPORTED = {  # SMS public rules
@@ -29,7 +37,7 @@ UNSUPPORTED = Problem("REHOST.5111", Result.WARN)
 )
 def judge(report: Report) -> Iterator[Found]:
     if report.os_type is OsType.LINUX and report.btrfs_list is None:
-        yield NOT_REPORTED("btrfs_list")
+        yield not_reported(report, "btrfs_list")
     if report.disks is None:
         yield unknown(report, "disks")
     fine = SUPPORTED[report.os_type] | NO_FILES[report.os_type]

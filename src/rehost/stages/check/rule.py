@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rehost.model.check import Finding, Result
-from rehost.model.server import Missing, Report
+from rehost.model.server import Report
 
 SEVERITY = (Result.ERROR, Result.WARN, Result.OK)
 
@@ -74,14 +74,19 @@ def unknown(report: Report, *facts: str, of: str = "") -> Found:
 
     `of` names the one thing they are missing for, where the report has several.
     """
-    missing = report.facts.missing if report.facts else ()
-    return UNKNOWN(*(_why(fact.removeprefix("facts."), missing, of) for fact in facts))
+    return UNKNOWN(*(_why(report, fact.removeprefix("facts."), of) for fact in facts))
 
 
-def _why(fact: str, missing: Iterable[Missing], of: str) -> str:
+def not_reported(report: Report, fact: str) -> Found:
+    """The API wants this fact, and it is None; says why where the agent said so."""
+    return NOT_REPORTED(_why(report, fact, ""))
+
+
+def _why(report: Report, fact: str, of: str) -> str:
     name = f"{of} {fact.rpartition('.')[2]}" if of else fact
+    missing = report.facts.missing if report.facts else ()
     reasons = [m.reason for m in missing if m.fact.removeprefix("facts.") == fact]
-    return ": ".join([name, *reasons[:1]])
+    return f"{name}: {reasons[0]}" if reasons else name
 
 
 def _by_severity(found: Iterable[Found]) -> Iterator[tuple[Problem, tuple[str, ...]]]:

@@ -47,6 +47,7 @@ CHINESE: dict[str, tuple[str, str]] = {
     ),
     "REHOST.5061": (
         "磁盘上未找到引导程序，目的端无法自行启动。",
+        "如果源端目前由虚拟化平台或网络引导，请同时安装内核。"
         "请在系统盘上安装 GRUB（grub-install，再执行 update-grub 或 grub2-mkconfig），"
         "然后让 Agent 重新上报。",
     ),

@@ -50,8 +50,9 @@ ENGLISH: dict[str, tuple[str, str]] = {
     ),
     "REHOST.5061": (
         "No boot loader was found on the disks: the target could not start by itself.",
-        "Install GRUB on the system disk (grub-install, then update-grub or grub2-mkconfig), and "
-        "let the agent report again.",
+        "If its hypervisor or the network starts it now, install a kernel too. Install GRUB on the "
+        "system disk (grub-install, then update-grub or grub2-mkconfig), and let the agent report "
+        "again.",
     ),
     "REHOST.5062": (
         "The boot loader is {0}, not GRUB; conversion cannot change its entries.",
