@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from rehost.control.config import ServeConfig, load, override
+from rehost.errors import BadConfiguration
+
+
+def test_file_then_variables_then_options(tmp_path):
+    file = tmp_path / "rehost.toml"
+    file.write_text('port = 1\nhost = "192.0.2.1"\ninsecure_http = true\n')
+    config = load(file, {"REHOST_PORT": "2", "REHOST_DATA": "/srv/rehost"})
+    assert (config.host, config.port, config.insecure_http) == ("192.0.2.1", 2, True)
+    assert config.data == Path("/srv/rehost")
+    assert override(config, port=3, host=None).port == 3
+    assert override(config, port=3, host=None).host == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [("prot = 1", "prot"), ('port = "x"', "port"), ("port = ", "rehost.toml"),
+     ('insecure_http = "maybe"', "insecure_http")],
+)  # fmt: skip
+def test_what_cannot_be_used_is_named(tmp_path, content, named):
+    file = tmp_path / "rehost.toml"
+    file.write_text(content)
+    with pytest.raises(BadConfiguration, match=named):
+        load(file, {})
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(BadConfiguration, match="nowhere"):
+        load(tmp_path / "nowhere.toml", {})
+    assert load(None, {}) == ServeConfig()
