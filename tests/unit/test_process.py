@@ -38,7 +38,7 @@ def test_nothing_of_a_program_is_left_behind(tmp_path):
         running.wait_until(lambda: len(log.read_text().splitlines()) == 2, limit_s=10)
         pids = [int(line) for line in log.read_text().splitlines()]
         assert all(is_alive(pid) for pid in pids)
-    assert not any(is_alive(pid) for pid in pids)
+    wait_for(lambda: not any(is_alive(pid) for pid in pids))  # a killed one takes a moment to die
 
 
 def test_program_that_ends_early_is_reported_with_its_last_words(tmp_path):
