@@ -171,8 +171,15 @@ def test_a_disabled_user_is_out_at_once(kate):
     token, _ = log_in(kate, user={"name": "dora"})
     kate.rehost("user", "disable", "dora")
     assert kate.call("GET", "/v3/sources", X_Auth_Token=token)[0] == 401
-    status, *_ = kate.call("POST", "/v3/auth/tokens", body(user={"name": "dora"}))
-    assert status == 401
+    asking, _ = log_in(kate)
+    asked = {"X_Auth_Token": asking, "X_Subject_Token": token}
+    assert kate.call("GET", "/v3/auth/tokens", **asked)[0] == 404
+    refusals = [
+        kate.call("POST", "/v3/auth/tokens", body(user={"name": "dora", "password": password}))
+        for password in (PASSWORD, "wrong password")
+    ]
+    assert [status for status, *_ in refusals] == [401, 401]
+    assert refusals[0][2]["error_msg"] == refusals[1][2]["error_msg"]
     kate.rehost("user", "enable", "dora")
     assert kate.call("GET", "/v3/sources", X_Auth_Token=token)[0] == 200
 

@@ -137,6 +137,7 @@ def test_the_answer_does_not_tell_whether_a_key_exists(home, pair):
     auth = home.authenticator()
     wrong_secret = refused(auth, (pair[0], "wrong"))
     assert refused(auth, ("NOSUCHKEY", "wrong")) == wrong_secret
+    assert refused(auth, ("NOSUCHKEY", "")) == wrong_secret
     home.ahead = 3600_000
     assert refused(auth, pair)[:30] == refused(auth, ("NOSUCHKEY", "x"))[:30]
 

@@ -41,7 +41,7 @@ def matches(stored: str | None, password: str) -> bool:
         raise TooManyRequests("many log-ins at once; try again in a moment", retry_after_s=1)
     try:
         with _AT_ONCE:
-            return _verify(stored or _nobodys(), password) and stored is not None
+            return _verify(stored or _nobodys(), password)
     finally:
         _ADMITTED.release()
 

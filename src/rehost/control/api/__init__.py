@@ -1,10 +1,11 @@
 """The operations, one module for each kind of resource. To add a module: a line here."""
 
-from rehost.control.api import agents, commands, identity, service, sources
+from rehost.control.api import agents, commands, enrolments, identity, service, sources
 
 OPERATIONS = (
     *service.OPERATIONS,
     *identity.OPERATIONS,
+    *enrolments.OPERATIONS,
     *sources.OPERATIONS,
     *commands.OPERATIONS,
     *agents.OPERATIONS,
