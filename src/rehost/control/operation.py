@@ -85,7 +85,8 @@ class Operation:
     """`returns` documents the body; the function may return it encoded already, as bytes.
 
     `inline` functions answer from memory or one indexed read: they run in the event loop, where
-    a thread's hand-over would cost more than the work.
+    a thread's hand-over would cost more than the work. `headers` names those that the function
+    reads and cannot do without, `answers_with` those of its answer; both are for the document.
     """
 
     function: Callable[..., Any]
@@ -98,6 +99,8 @@ class Operation:
     raises: tuple[type[Error], ...]
     inline: bool
     resource: str
+    headers: tuple[str, ...]
+    answers_with: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -115,6 +118,8 @@ def operation(  # noqa: PLR0913 - a declaration, read as a table
     status: HTTPStatus = HTTPStatus.OK,
     raises: tuple[type[Error], ...] = (),
     inline: bool = False,
+    headers: tuple[str, ...] = (),
+    answers_with: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Declare an operation. `action` is the IAM action that the caller's role must allow."""
 
@@ -130,6 +135,8 @@ def operation(  # noqa: PLR0913 - a declaration, read as a table
             raises=raises,
             inline=inline,
             resource=resource,
+            headers=headers,
+            answers_with=answers_with,
         )
 
     return declare

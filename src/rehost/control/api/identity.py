@@ -12,6 +12,7 @@ from rehost.control.store.identity import DEFAULT, Project
 from rehost.errors import InvalidRequest, NotAuthenticated, TokenNotFound, TooManyRequests
 from rehost.model.limits import Meta, Text
 
+SUBJECT = ("X-Subject-Token",)
 Password = Annotated[str, Meta(max_length=1024)]
 
 
@@ -26,14 +27,14 @@ class PasswordMethod:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class AuthIdentity:
     methods: tuple[Text, ...]
     password: PasswordMethod | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    identity: Identity
+    identity: AuthIdentity
     scope: Scope | Literal["unscoped"] | None = None
 
 
@@ -87,6 +88,7 @@ class Domains:
     access=Access.ANYONE,
     status=HTTPStatus.CREATED,
     raises=(InvalidRequest, NotAuthenticated, TooManyRequests),
+    answers_with=SUBJECT,
 )
 def create_token(ctx: Context, body: CreateToken) -> Reply:
     """Log in with a password; the token is in the header X-Subject-Token."""
@@ -106,14 +108,27 @@ def create_token(ctx: Context, body: CreateToken) -> Reply:
     return _token_reply(ctx, token, session)
 
 
-@operation("GET", "/v3/auth/tokens", returns=TokenBody, raises=(InvalidRequest, TokenNotFound))
+@operation(
+    "GET",
+    "/v3/auth/tokens",
+    returns=TokenBody,
+    raises=(InvalidRequest, TokenNotFound),
+    headers=SUBJECT,
+    answers_with=SUBJECT,
+)
 def show_token(ctx: Context) -> Reply:
     """Show what the token in the header X-Subject-Token stands for."""
     token = _subject(ctx)
     return _token_reply(ctx, token, _session(ctx, token))
 
 
-@operation("HEAD", "/v3/auth/tokens", returns=None, raises=(InvalidRequest, TokenNotFound))
+@operation(
+    "HEAD",
+    "/v3/auth/tokens",
+    returns=None,
+    raises=(InvalidRequest, TokenNotFound),
+    headers=SUBJECT,
+)
 def check_token(ctx: Context) -> None:
     """Tell whether the token in the header X-Subject-Token is valid."""
     _session(ctx, _subject(ctx))
@@ -125,6 +140,7 @@ def check_token(ctx: Context) -> None:
     returns=None,
     status=HTTPStatus.NO_CONTENT,
     raises=(InvalidRequest, TokenNotFound),
+    headers=SUBJECT,
 )
 def revoke_token(ctx: Context) -> None:
     """Revoke the token in the header X-Subject-Token, at once and for good."""
