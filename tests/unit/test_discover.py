@@ -55,3 +55,23 @@ def test_one_answer_that_is_wrong_does_not_end_discovery(recording, tmp_path, an
             discover(RecordedHost(tmp_path), agent_version="1")
         except Exception as e:
             raise AssertionError(question) from e
+
+
+def test_time_and_memory(record_property):
+    program = """
+import json, resource, sys, time
+sys.path.insert(0, sys.argv[1])
+began = time.monotonic()
+import rehost.agent.__main__ as agent
+agent.main(["discover", "--json"])
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+print(json.dumps({"seconds": time.monotonic() - began, "MiB": peak}), file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, str(SOURCE)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name, value in json.loads(done.stderr).items():
+        record_property(name, value)

@@ -4,6 +4,7 @@ Nothing here changes the machine. Tests and bug reports answer from a recording 
 recording.py.
 """
 
+import errno
 import gzip
 import os
 import re
@@ -32,6 +33,7 @@ T = TypeVar("T")
 
 TIME_LIMIT_S = 10.0
 READ_LIMIT = 1 << 20  # bytes
+NO_VALUE = {errno.EINVAL, errno.ENODATA, errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP}
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
@@ -210,8 +212,13 @@ def _explained(path: str) -> Iterator[None]:
         raise FileUnreadable(
             path, "permission denied" if os.geteuid() == 0 else "only root may"
         ) from e
-    except (OSError, EOFError) as e:
-        raise FileUnreadable(path, getattr(e, "strerror", None) or str(e)) from e
+    except OSError as e:
+        # /sys has files for values that a device turns out not to have.
+        if e.errno in NO_VALUE and path.startswith("/sys/"):
+            raise FileMissing(path) from e
+        raise FileUnreadable(path, e.strerror or str(e)) from e
+    except EOFError as e:
+        raise FileUnreadable(path, str(e)) from e
 
 
 @contextmanager

@@ -1,12 +1,16 @@
 """The hardware of disks, from /sys and udev."""
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from rehost.model.server import Hardware
 from rehost.stages.discover.blocks import Block
 from rehost.stages.discover.fillings import Layout
 from rehost.stages.discover.survey import Survey
 from rehost.stages.discover.udev import Record
+
+T = TypeVar("T")
 
 # By a part of the device's path in /sys; the first that is there names the bus.
 BUSES = (
@@ -23,54 +27,67 @@ PAGE_80_HEADER = 4  # bytes before the serial number in a SCSI unit serial numbe
 
 
 def find_hardware(survey: Survey, layout: Layout) -> tuple[Hardware, ...]:
-    """Raises HostError if /sys cannot be read."""
-    return tuple(_hardware(survey, d, layout.records.get(d.name)) for d in layout.blocks.disks())
-
-
-def _hardware(survey: Survey, disk: Block, record: Record | None) -> Hardware:
-    path = survey.attempt("facts.hardware[].bus", lambda: survey.host.resolve(disk.sys)) or ""
-    vendor = survey.text(f"{disk.sys}/device/vendor", "")
-    model = survey.text(f"{disk.sys}/device/model", "")
-    return Hardware(
-        name=disk.path,
-        serial=survey.attempt("facts.hardware[].serial", lambda: _serial(survey, disk, record)),
-        wwn=_first(survey, disk, "wwid", "device/wwid") or (record.get("WWN") if record else ""),
-        # A PCI vendor number, as virtio has it, says nothing to a reader.
-        model=model if not vendor or vendor.startswith("0x") else f"{vendor} {model}".strip(),
-        bus=next((bus for part, bus in BUSES if part in path), "") if path else None,
-        driver=survey.attempt("facts.hardware[].driver", lambda: _driver(survey, disk, path)),
-        logical_sector=_number(survey, disk, "logical_block_size"),
-        physical_sector=_number(survey, disk, "physical_block_size"),
-        read_only=survey.text(f"{disk.sys}/ro", "0") == "1",
+    return tuple(
+        _Look(survey, d, layout.records.get(d.name)).report() for d in layout.blocks.disks()
     )
 
 
-def _serial(survey: Survey, disk: Block, record: Record | None) -> str:
-    """Raises HostError if the kernel does not let this process read it."""
-    known = record.get("SERIAL_SHORT") or record.get("SERIAL") if record else ""
-    return known or _first(survey, disk, "serial", "device/serial") or _scsi_serial(survey, disk)
+class _Look:
+    """At one disk. An attribute that it does not have is ""."""
 
+    def __init__(self, survey: Survey, disk: Block, record: Record | None) -> None:
+        self._survey = survey
+        self._disk = disk
+        self._record = record or Record({}, ())
 
-def _scsi_serial(survey: Survey, disk: Block) -> str:
-    page = survey.text(f"{disk.sys}/device/vpd_pg80", "")
-    return page[PAGE_80_HEADER:].strip("\0 ")
+    def report(self) -> Hardware:
+        path = self._try("bus", lambda: self._survey.host.resolve(self._disk.sys))
+        return Hardware(
+            name=self._disk.path,
+            serial=self._try("serial", self._serial),
+            wwn=self._try("wwn", self._wwn),
+            model=self._try("model", self._model),
+            bus=None if path is None else next((bus for part, bus in BUSES if part in path), ""),
+            driver=self._try("driver", lambda: self._driver(path or "")),
+            logical_sector=self._try("logical_sector", lambda: self._size("logical_block_size")),
+            physical_sector=self._try("physical_sector", lambda: self._size("physical_block_size")),
+            read_only=self._try("read_only", lambda: self._attribute("ro") == "1"),
+        )
 
+    def _try(self, field: str, question: Callable[[], T]) -> T | None:
+        return self._survey.attempt(f"facts.hardware[].{field}", question)
 
-def _driver(survey: Survey, disk: Block, path: str) -> str:
-    """The driver of the disk, of SCSI disks that of their host adapter; "" if /sys has none."""
-    host = SCSI_HOST.search(path)
-    if host:
-        return survey.text(f"/sys/class/scsi_host/{host[1]}/proc_name", "")
-    for link in ("device/driver", "device/device/driver"):
-        if link.split("/")[-1] in survey.entries(f"{disk.sys}/{link.rpartition('/')[0]}"):
-            return survey.host.resolve(f"{disk.sys}/{link}").rsplit("/", 1)[-1]
-    return ""
+    def _attribute(self, name: str) -> str:
+        return self._survey.text(f"{self._disk.sys}/{name}", "")
 
+    def _serial(self) -> str:
+        return (
+            self._record.get("SERIAL_SHORT")
+            or self._attribute("serial")  # virtio
+            or self._attribute("device/serial")  # NVMe
+            or self._attribute("device/vpd_pg80")[PAGE_80_HEADER:].strip("\0 ")  # SCSI
+            or self._record.get("SERIAL")
+        )
 
-def _first(survey: Survey, disk: Block, *names: str) -> str:
-    return next((text for n in names if (text := survey.text(f"{disk.sys}/{n}", ""))), "")
+    def _wwn(self) -> str:
+        return self._attribute("wwid") or self._attribute("device/wwid") or self._record.get("WWN")
 
+    def _model(self) -> str:
+        vendor, model = self._attribute("device/vendor"), self._attribute("device/model")
+        # A PCI vendor number, as virtio has it, says nothing to a reader.
+        return model if vendor.startswith("0x") else f"{vendor} {model}".strip()
 
-def _number(survey: Survey, disk: Block, name: str) -> int | None:
-    digits = survey.text(f"{disk.sys}/queue/{name}", "")
-    return int(digits) if digits.isdecimal() else None
+    def _driver(self, path: str) -> str:
+        """Of SCSI disks that of their host adapter: all have the driver "sd"."""
+        host = SCSI_HOST.search(path)
+        if host:
+            return self._survey.text(f"/sys/class/scsi_host/{host[1]}/proc_name", "")
+        for folder in ("device", "device/device"):
+            if "driver" in self._survey.entries(f"{self._disk.sys}/{folder}"):
+                driver = self._survey.host.resolve(f"{self._disk.sys}/{folder}/driver")
+                return driver.rsplit("/", 1)[-1]
+        return ""
+
+    def _size(self, name: str) -> int | None:
+        digits = self._attribute(f"queue/{name}")
+        return int(digits) if digits.isdecimal() else None

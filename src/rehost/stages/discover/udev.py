@@ -11,6 +11,8 @@ from rehost.stages.discover.survey import Survey
 
 PROPERTIES = "FS_TYPE|FS_UUID|PART_TABLE_TYPE|PART_ENTRY_TYPE|SERIAL|SERIAL_SHORT|WWN"
 WANTED = rf"^(E:ID_({PROPERTIES})=|S:disk/by-id/)"
+# Numbers, and names that tell what is on a disk instead of which disk it is.
+LESS = ("wwn-", "nvme-eui", "nvme-uuid", "lvm-", "md-", "dm-")
 BY_ID = "disk/by-id/"
 
 
@@ -27,9 +29,7 @@ class Record:
     @property
     def stable_name(self) -> str:
         """The link under /dev/disk/by-id that says most to a human; "" if there is none."""
-        return min(
-            self.links, key=lambda link: (link.startswith(("wwn-", "nvme-eui")), link), default=""
-        )
+        return min(self.links, key=lambda link: (link.startswith(LESS), link), default="")
 
 
 def read_record(survey: Survey, block: Block) -> Record | None:

@@ -70,14 +70,16 @@ def _logical(
     filling = fillings.get(block.name) if block else None
     if not block or not filling:
         return LogicalVolume(name=lv.path, size=lv.size, used_size=lv.size, free_size=0)
+    # A snapshot's device is as large as its origin, the volume only as what has changed since.
+    used = None if filling.used is None else min(filling.used, lv.size)
     return LogicalVolume(
         name=lv.path,
         device_use=roles.of(block),
         file_system=filling.file_system,
         mount_point=filling.mount_point,
         size=lv.size,
-        used_size=filling.used,
-        free_size=None if filling.used is None else max(0, lv.size - filling.used),
+        used_size=used,
+        free_size=None if used is None else lv.size - used,
         block_count=filling.blocks,
         block_size=filling.block_size,
         inode_size=filling.inode_size,
