@@ -6,8 +6,7 @@ from pathlib import Path
 
 from rehost import __version__
 from rehost.contract.codec import encode
-from rehost.model.disk import Disk, Partition
-from rehost.model.server import Report
+from rehost.model.server import Facts, Report
 from rehost.stages.discover import discover
 from rehost.system.host import Host, LiveHost
 from rehost.system.recording import RecordingHost
@@ -32,21 +31,20 @@ def capture(folder: Path) -> None:
 
 
 def picture(report: Report) -> Iterator[str]:
-    """The report as lines of text: what a person wants to see of it, and what is missing."""
-    facts = report.facts
-    yield f"{report.name}: {facts and facts.distribution} ({report.os_version})"
-    yield f"  kernel {report.kernel_version}, {report.firmware}, boot loader {report.boot_loader}"
-    yield f"  {report.cpu_quantity} processors, {size(report.memory)} memory"
+    """The report as lines of text: what a person wants to see of it, and what is not known."""
+    facts = report.facts or Facts()
+    yield f"{report.name}: {facts.distribution or report.os_version}, {known(report.platform)}"
+    yield f"  kernel {known(report.kernel_version)}, {known(facts.architecture)}"
+    loader = known(report.boot_loader) or "no boot loader of its own"
+    yield f"  {known(report.firmware)}, {loader}, Secure Boot {on_or_off(facts.secure_boot)}"
+    yield f"  {known(report.cpu_quantity)} CPUs, {size(report.memory)} of memory"
     for n in report.networks:
         yield f"  {n.name}: {n.ip or n.ipv6 or 'no address'}, gateway {n.gateway or 'none'}"
-    for disk in report.disks or ():
-        yield from _disk(disk)
-    for group in report.volume_groups or ():
-        yield f"volume group {group.name}: {size(group.size)}, {size(group.free_size)} free"
-        for v in group.logical_volumes or ():
-            yield f"  {v.name}: {size(v.size)} {v.file_system or ''} {v.mount_point or ''}"
-    for missing in facts.missing if facts else ():
-        yield f"not known: {missing.fact}: {missing.reason}"
+    yield from _storage(report, facts)
+    if facts.missing:
+        yield "not known:"
+    for missing in facts.missing:
+        yield f"  {missing.fact}: {missing.reason}"
 
 
 def size(number: int | None) -> str:
@@ -59,13 +57,43 @@ def size(number: int | None) -> str:
     return f"{value:.4g} {UNITS[unit]}"
 
 
-def _disk(disk: Disk) -> Iterator[str]:
-    style = disk.partition_style or "no partition table"
-    yield f"{disk.name}: {size(disk.size)}, {size(disk.used_size)} used, {style}, {disk.device_use}"
-    for part in disk.physical_volumes or ():
-        yield "  " + _partition(part)
+def known(value: object) -> str:
+    return "?" if value is None else str(value)
 
 
-def _partition(part: Partition) -> str:
-    kind = "?" if part.file_system is None else part.file_system or "unknown content"
-    return f"{part.name}: {size(part.size)} {kind} {part.mount_point} {part.device_use}"
+def on_or_off(value: bool | None) -> str:
+    return "?" if value is None else "on" if value else "off"
+
+
+def _storage(report: Report, facts: Facts) -> Iterator[str]:
+    for disk in report.disks or ():
+        style = known(disk.partition_style) or "no partition table"
+        yield f"{disk.name}  {size(disk.size)}, {size(disk.used_size)} used, {style}"
+        for part in disk.physical_volumes or ():
+            yield _row(part.name, part.size, part.used_size, part.file_system, part.mount_point)
+    for stack in facts.stacks or ():
+        yield f"{stack.name}  {stack.kind} on {' '.join(stack.components)}"
+        yield _row("", stack.size, stack.used_size, stack.file_system, stack.mount_point)
+    for group in report.volume_groups or ():
+        yield f"volume group {group.name}  {size(group.size)}, {size(group.free_size)} free"
+        for v in group.logical_volumes or ():
+            yield _row(v.name, v.size, v.used_size, v.file_system, v.mount_point)
+    for b in report.btrfs_list or ():
+        yield f"btrfs {b.label or b.uuid}  {b.device}, data {known(b.data_profile)}"
+        for sub in b.subvolumn or ():
+            kind = "snapshot" if sub.is_snapshot == "true" else "subvolume"
+            yield f"  {kind} {sub.subvol_name}  {sub.subvol_mount_path}"
+    for mount in facts.network_mounts or ():
+        yield f"{mount.mount_point}  {mount.file_system} from {mount.source}: not migrated"
+
+
+def _row(
+    name: str | None,
+    total: int | None,
+    used: int | None,
+    file_system: str | None,
+    mount_point: str | None,
+) -> str:
+    kind = known(file_system) or "nothing known"
+    sizes = f"{size(total):>10} {size(used):>10} used"
+    return f"  {name or '':<34} {sizes}  {kind:<12} {mount_point or ''}".rstrip()
