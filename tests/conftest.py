@@ -40,6 +40,13 @@ def has(thing: str) -> bool:
     return THINGS[thing]() if thing in THINGS else shutil.which(thing) is not None
 
 
+def pytest_report_header() -> list[str]:
+    kinds = [*THINGS, *FILESYSTEMS]
+    there = [thing for thing in kinds if has(thing)]
+    lacking = [thing for thing in kinds if thing not in there]
+    return [f"can test: {' '.join(there)}", f"cannot test: {' '.join(lacking) or 'nothing'}"]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     things = [thing for mark in item.iter_markers("needs") for thing in mark.args]
     missing = [thing for thing in things if not has(thing)]
