@@ -131,6 +131,36 @@ def test_disks_reported_anew_change_checks_and_target(service: Service, token: s
     assert shown["networks"] == linux()["networks"]
 
 
+def test_disks_of_the_target_can_be_adjusted(service: Service, token: str):
+    system, data = linux()["disks"][0], linux()["disks"][0] | {"name": "/dev/vdb"}
+    data |= {"os_disk": False, "device_use": "NORMAL", "physical_volumes": []}
+    body = linux(disks=[system, data], facts=identified("disk-adjust"))
+    source_id = register(service, token, body)
+
+    def adjust(*choices: dict[str, Any]) -> int:
+        path = f"/v3/sources/{source_id}"
+        return service.call("PUT", path, {"disks": list(choices)}, X_Auth_Token=token)[0]
+
+    def sizes() -> dict[str, int]:
+        target = show(service, token, source_id)["init_target_server"]
+        return {disk["name"]: disk["size"] for disk in target["disks"]}
+
+    assert adjust({"id": "/dev/vda", "adjust_size": 50 << 30}) == 200
+    assert sizes() == {"/dev/vda": 50 << 30, "/dev/vdb": 20 << 30}
+    assert adjust({"id": "/dev/vdb", "need_migration": False}) == 200
+    assert sizes() == {"/dev/vda": 50 << 30}
+    register(service, token, body)
+    assert sizes() == {"/dev/vda": 50 << 30}
+    for wrong in (
+        {"id": "/dev/vda", "adjust_size": 1 << 30},
+        {"id": "/dev/vda", "need_migration": False},
+        {"id": "/dev/vdz"},
+        {"id": "/dev/vda", "physical_volumes": [{"id": "/dev/vda1", "adjust_size": 1}]},
+    ):
+        assert adjust(wrong) == 400, wrong
+    assert sizes() == {"/dev/vda": 50 << 30}
+
+
 def test_list_filters(service: Service, token: str):
     register(service, token, linux(name="alpha", ip="198.51.100.1"))
     register(service, token, linux(name="beta_100%", ip="198.51.100.2", ipv6="2001:db8::2"))

@@ -22,6 +22,7 @@ from rehost.model.check import Result
 from rehost.model.language import Language
 from rehost.model.server import OsType, Report
 from rehost.model.source import MigrationCycle, SourceState
+from rehost.model.target import DiskChoice
 from rehost.stages import check, recommend
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ BATCH = 200
 # Only while nothing has been started do findings decide about the state.
 JUDGED_STATES = (SourceState.UNAVAILABLE, SourceState.WAITING)
 
+NO_CHOICES = "[]"
 NOT_JUDGED = dict.fromkeys(
     ("report", "rules", "ip", "ipv6", "summary", "inventory", "checks_en", "checks_zh", "target"),
     "",
@@ -46,8 +48,8 @@ def rules() -> str:
     return digest.hexdigest()
 
 
-def judged(report: Report, number: int) -> dict[str, Any]:
-    """The columns that follow from a report, state and cycle apart."""
+def judged(report: Report, number: int, choices: str = NO_CHOICES) -> dict[str, Any]:
+    """The columns that follow from a report and choices (JSON), state and cycle apart."""
     findings = check.judge(report)
     return {
         "report": msgspec.json.encode(report).decode(),
@@ -58,8 +60,15 @@ def judged(report: Report, number: int) -> dict[str, Any]:
         "inventory": document.inventory(report),
         "checks_en": document.checks(check.rows(findings, number, Language.ENGLISH)),
         "checks_zh": document.checks(check.rows(findings, number, Language.CHINESE)),
-        "target": document.target(recommend.recommend(report), report.os_type),
+        "target": target(report, choices),
     }
+
+
+def target(report: Report, choices: str) -> str:
+    """The recommended target as adjusted by an operator's choices, JSON."""
+    chosen = msgspec.json.decode(choices, type=tuple[DiskChoice, ...])
+    recommended = recommend.adjust(recommend.recommend(report), chosen)
+    return document.target(recommended, report.os_type)
 
 
 def standing(report: Report) -> tuple[SourceState, MigrationCycle]:
@@ -98,7 +107,7 @@ def judge_again(database: Database) -> int:
 
 def _judge_again(db: sa.Connection, row: sa.Row[Any]) -> None:
     report = msgspec.json.decode(row.report, type=Report)
-    sources.update(db, row.id, judged(report, row.number) | moved(row, report))
+    sources.update(db, row.id, judged(report, row.number, row.choices) | moved(row, report))
 
 
 def default_enterprise_project(report: Report) -> str:

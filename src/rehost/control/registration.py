@@ -17,7 +17,9 @@ from rehost.errors import InvalidRequest, SourceBusy, SourceExists, SourceNotFou
 from rehost.model.disk import Btrfs, Disk, VolumeGroup
 from rehost.model.identity import contradictions
 from rehost.model.server import Identity, Report
+from rehost.model.target import DiskChoice
 from rehost.model.task import BUSY_STATES
+from rehost.stages import recommend
 from rehost.stages import register as stage
 
 RowOfSource = sa.Row[Any]
@@ -60,6 +62,17 @@ def update_disks(
         given = {"disks": disks, "volume_groups": volume_groups, "btrfs_list": btrfs_list}
         news: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         _update(db, row, replace(_report(row), **news))
+
+
+def choose(db: sa.Connection, row: RowOfSource, choices: tuple[DiskChoice, ...]) -> None:
+    """Adjust the recommended target. Raise InvalidRequest, naming what cannot be followed."""
+    report = _report(row)
+    earlier = msgspec.json.decode(row.choices, type=tuple[DiskChoice, ...])
+    merged = tuple(({c.id: c for c in earlier} | {c.id: c for c in choices}).values())
+    if objections := tuple(recommend.objections(recommend.recommend(report), merged)):
+        raise InvalidRequest("body field disks: " + "; ".join(objections))
+    text = msgspec.json.encode(merged).decode()
+    sources.update(db, row.id, {"choices": text, "target": judgement.target(report, text)})
 
 
 def delete(services: Services, caller: Caller, source_ids: Iterable[str]) -> None:
@@ -148,6 +161,7 @@ def _insert(db: sa.Connection, caller: Caller, report: Report) -> str:
             "replicatesize": 0,
             "totalsize": 0,
             "task": "null",
+            "choices": judgement.NO_CHOICES,
             **judgement.NOT_JUDGED,
         },
     )
@@ -157,7 +171,7 @@ def _insert(db: sa.Connection, caller: Caller, report: Report) -> str:
 
 
 def _update(db: sa.Connection, row: RowOfSource, report: Report) -> str:
-    values = judgement.judged(report, row.number) | judgement.moved(row, report)
+    values = judgement.judged(report, row.number, row.choices) | judgement.moved(row, report)
     values["identity_key"] = _identity_key(report)
     if report.name != _report(row).name:  # an operator's own name for it stays otherwise
         values["name"] = report.name

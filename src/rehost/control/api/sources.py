@@ -9,12 +9,13 @@ from rehost.control.api.source_body import ListServersResponse, ShowServerRespon
 from rehost.control.operation import Access, Context, operation
 from rehost.control.store import sources as table
 from rehost.control.store.hot import HotReader
-from rehost.errors import NotAuthenticated, SourceBusy, SourceExists, SourceNotFound
+from rehost.errors import InvalidRequest, NotAuthenticated, SourceBusy, SourceExists, SourceNotFound
 from rehost.model.disk import Btrfs, Disk, VolumeGroup
 from rehost.model.language import Language
-from rehost.model.limits import Meta, Name, Text
+from rehost.model.limits import Long, Meta, Name, Text
 from rehost.model.server import Report
 from rehost.model.source import MigrationCycle, SourceState
+from rehost.model.target import DiskChoice
 
 Limit = Annotated[int, Meta(ge=0, le=200)]
 Offset = Annotated[int, Meta(ge=0, le=65535)]
@@ -46,11 +47,32 @@ class PutDiskInfoReq:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PutVolume:
+    """A part of a disk. Disks are copied whole: it can be neither left out nor resized."""
+
+    id: Text | None = None
+    need_migration: bool | None = None
+    adjust_size: Long | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutDisk(DiskChoice):
+    physical_volumes: tuple[PutVolume, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutVolumeGroup(PutVolume):
+    logical_volumes: tuple[PutVolume, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PutSourceServerBody:
     """What is left out stays as it was."""
 
     name: Name | None = None
     migprojectid: Text | None = None
+    disks: tuple[PutDisk, ...] = ()
+    volume_groups: tuple[PutVolumeGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,10 +199,13 @@ def update_disk_info(ctx: Context, source_id: str, body: PutDiskInfoReq) -> Done
     raises=(SourceNotFound,),
 )
 def update_server_name(ctx: Context, source_id: str, body: PutSourceServerBody) -> Done:
-    """Rename a source server, or move it to a migration project."""
+    """Rename a source server, move it to a migration project, or adjust its target's disks."""
+    _refuse_volumes(body)
     changes = {"name": body.name, "migproject": body.migprojectid}
     with ctx.services.database.write() as db:
-        registration.visible(db, ctx.caller, source_id)
+        row = registration.visible(db, ctx.caller, source_id)
+        if body.disks:
+            registration.choose(db, row, body.disks)
         if values := {k: v for k, v in changes.items() if v is not None}:
             table.update(db, source_id, values)
     return Done()
@@ -218,6 +243,18 @@ def _load(db: HotReader, source_id: str) -> Hot | None:
         return None
     row = SimpleNamespace(**dict(zip(HOT_COLUMNS, values, strict=True)))
     return Hot(row.project_id, {language: document.full(row, language) for language in Language})
+
+
+def _refuse_volumes(body: PutSourceServerBody) -> None:
+    groups = body.volume_groups
+    volumes = [*groups, *(v for group in groups for v in group.logical_volumes)]
+    volumes += [v for disk in body.disks for v in disk.physical_volumes]
+    for volume in volumes:
+        if volume.need_migration is False or volume.adjust_size:
+            raise InvalidRequest(
+                f"volume {volume.id!r} can be neither left out nor resized: block-level migration "
+                "copies disks whole; adjust its disk"
+            )
 
 
 def _enterprise_project(wanted: str | None) -> str | None:

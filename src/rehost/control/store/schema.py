@@ -102,6 +102,7 @@ sources = sa.Table(
     sa.Column("replicatesize", sa.BigInteger, nullable=False),
     sa.Column("totalsize", sa.BigInteger, nullable=False),
     sa.Column("report", sa.Text, nullable=False),  # as registered
+    sa.Column("choices", sa.Text, nullable=False),  # JSON: what operators want of the target
     sa.Column("rules", sa.String(64), nullable=False),  # digest of the checks that judged it
     # Parts of the answers, ready to send; document.py makes them.
     sa.Column("summary", sa.Text, nullable=False),

@@ -99,6 +99,7 @@ def upgrade() -> None:
         sa.Column("replicatesize", sa.BigInteger(), nullable=False),
         sa.Column("totalsize", sa.BigInteger(), nullable=False),
         sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("choices", sa.Text(), nullable=False),
         sa.Column("rules", sa.String(length=64), nullable=False),
         sa.Column("summary", sa.Text(), nullable=False),
         sa.Column("inventory", sa.Text(), nullable=False),
