@@ -75,6 +75,7 @@ OWN_CASES = [
     Case("CHANGE_TRACKING", tracking(architecture="s390x"), change_tracking.REFUSED),
     Case("CHANGE_TRACKING", tracking(architecture="aarch64"), CHOSEN, ("ebpf-mmap",)),
     Case("CHANGE_TRACKING", tracking(**BPF_REFUSED), change_tracking.REFUSED),
+    Case("CHANGE_TRACKING", tracking("4.18.0", **BPF_REFUSED), change_tracking.REFUSED),
     Case("CHANGE_TRACKING", tracking(bpf=False, block_tracepoints=None), change_tracking.REFUSED),
     Case("CHANGE_TRACKING", tracking(bpf=None, block_tracepoints=False), change_tracking.REFUSED),
     Case("CHANGE_TRACKING", tracking(blktrace=True, **BPF_REFUSED), CHOSEN, ("blktrace",)),
