@@ -22,6 +22,8 @@ DESCRIPTION = """\
 Runs on a server that is to be migrated: tells the Rehost service what this machine is made of, and
 asks it for work. It reads the machine and changes nothing on it.
 """
+# To start a service, systemd may wait until the network is up.
+SYSTEMD_LIMIT_S = 180
 EPILOG = "exit codes: " + ", ".join(f"{code:d} {code.meaning}" for code in Exit)
 
 
@@ -73,23 +75,25 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _install(args: argparse.Namespace) -> None:
-    host, state, places = LiveHost(), State(args.state_dir), install.Places()
+    state, places = State(args.state_dir), install.Places()
     if not options.has_credentials(args) and not state.file.exists():
         raise BadConfiguration(
             "this machine is not registered yet: give --service and --code; `rehost enroll` "
             "prints the whole line"
         )
     wanted = options.registration(args) if options.has_credentials(args) else None
-    install.check(host, places)
+    systemd = LiveHost(time_limit_s=SYSTEMD_LIMIT_S)
+    install.check(systemd, places)
     if wanted:
-        enrolment = register(host, state, wanted)
+        enrolment = register(LiveHost(), state, wanted)
         print(f"registered with {enrolment.service} as source {enrolment.source_id}")
-    install.install(host, state, places)
+    install.install(systemd, state, places)
     print(f"installed and started; see `systemctl status {install.SERVICE}`")
 
 
 def _uninstall(args: argparse.Namespace) -> None:
-    install.uninstall(LiveHost(), State(args.state_dir), install.Places())
+    systemd = LiveHost(time_limit_s=SYSTEMD_LIMIT_S)
+    install.uninstall(systemd, State(args.state_dir), install.Places())
     print("removed; `rehost sources delete` makes the service forget this machine too")
 
 
