@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+from rehost.errors import FileUnreadable
 from rehost.model.server import Hardware
 from rehost.stages.discover.blocks import Block
 from rehost.stages.discover.fillings import Layout
@@ -70,7 +71,13 @@ class _Look:
         )
 
     def _wwn(self) -> str:
-        return self._attribute("wwid") or self._attribute("device/wwid") or self._record.get("WWN")
+        return self._attribute("wwid") or self._scsi_wwn() or self._record.get("WWN")
+
+    def _scsi_wwn(self) -> str:
+        try:
+            return self._attribute("device/wwid")
+        except FileUnreadable:  # "Invalid argument": so the kernel says that the disk has none.
+            return ""
 
     def _model(self) -> str:
         vendor, model = self._attribute("device/vendor"), self._attribute("device/model")
