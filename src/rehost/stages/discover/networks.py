@@ -135,13 +135,19 @@ def _network(
     unknown = None if own is None else ""
     return Network(
         name=name,
-        mac=survey.text(f"{NET}/{name}/address", ""),
+        mac=_mac(survey, name),
         ip=ipv4.address if ipv4 else unknown,
         ipv6=ipv6.address if ipv6 else unknown,
         netmask=str(ipaddress.ip_network(f"0.0.0.0/{ipv4.prefix}").netmask) if ipv4 else unknown,
         gateway=next((r.gateway for r in _defaults(routes, name)), ""),
         mtu=_number(survey, name, "mtu"),
     )
+
+
+def _mac(survey: Survey, name: str) -> str:
+    """The card's own: while it is part of a bond, it answers to the bond's."""
+    own = survey.text(f"{NET}/{name}/bonding_slave/perm_hwaddr", "")
+    return own or survey.text(f"{NET}/{name}/address", "")
 
 
 def _defaults(routes: list[Route], interface: str) -> list[Route]:
