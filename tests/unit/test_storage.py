@@ -194,6 +194,14 @@ def test_subvolumes_of_btrfs():
     assert (second.path, second.parent_id, second.is_snapshot) == ("snap 1", "5", True)
 
 
+def test_paths_of_btrfs_subvolumes_are_from_the_top_level():
+    row = "ID {} gen 8 parent {} top level {} parent_uuid - uuid - path {}"
+    listed = [("256", "5", "@"), ("257", "256", "srv"), ("258", "257", "srv/x"), ("259", "5", "@h")]
+    printed = "\n".join(row.format(id, up, up, path) for id, up, path in listed)
+    found = btrfs.from_top_level(btrfs.parse_subvolumes(printed), "256")
+    assert [s.path for s in found] == ["@", "@/srv", "@/srv/x", "@h"]
+
+
 @pytest.mark.parametrize(
     ("printed", "default"),
     [

@@ -5,8 +5,8 @@ btrfs-subvolume(8).
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from rehost.errors import BadFormat
 from rehost.storage.content import Content, expect, number, text, uuid
@@ -122,9 +122,31 @@ def parse_subvolumes(text: str) -> Iterator[Subvolume]:
         )
 
 
+def from_top_level(listed: Iterable[Subvolume], asked: str) -> Iterator[Subvolume]:
+    """The subvolumes with whole paths.
+
+    What is below the subvolume that was asked about, by its id, is listed with a path from there.
+    """
+    by_id = {s.id: s for s in listed}
+    for subvolume in by_id.values():
+        if asked in _above(subvolume, by_id):
+            yield replace(subvolume, path=f"{by_id[asked].path}/{subvolume.path}")
+        else:
+            yield subvolume
+
+
 def parse_default(text: str) -> tuple[str, str]:
     """Id and path of `btrfs subvolume get-default`; the path of the top level is ""."""
     found = DEFAULT.match(text.strip())
     if not found:
         raise BadFormat(f"no default subvolume: {text[:100]}")
     return found["id"], found["path"] or ""
+
+
+def _above(subvolume: Subvolume, by_id: dict[str, Subvolume]) -> list[str]:
+    """The ids of the subvolumes that it is in."""
+    ids: list[str] = []
+    while subvolume.parent_id in by_id and subvolume.parent_id not in ids:
+        ids.append(subvolume.parent_id)
+        subvolume = by_id[subvolume.parent_id]
+    return ids

@@ -38,7 +38,10 @@ class _Look:
     def report(self) -> Btrfs:
         on_disk = self._survey.attempt(f"{FACT}.nodesize", self._superblock)
         usages = self._tool("data_profile", self._usages)
+        subvolumes = self._tool("subvolumn", self._subvolumes)
         default_id, default_path = self._tool("default_subvolid", self._default) or (None, None)
+        # The tool may tell a path from the mounted subvolume.
+        default_path = _path(default_id, subvolumes) or default_path
         return Btrfs(
             name=self._devices[0].path,
             label=on_disk.label if on_disk else None,
@@ -58,7 +61,7 @@ class _Look:
             default_subvol_mountpath=None
             if default_path is None
             else self._mount_point(default_path),
-            subvolumn=self._tool("subvolumn", self._subvolumes),
+            subvolumn=subvolumes,
         )
 
     def _superblock(self) -> btrfs.Superblock:
@@ -85,6 +88,7 @@ class _Look:
 
     def _subvolumes(self, point: str) -> tuple[BtrfsSubvolume, ...]:
         printed = self._survey.host.run(["btrfs", "subvolume", "list", "-p", "-q", "-u", point])
+        asked = self._survey.host.run(["btrfs", "inspect-internal", "rootid", point]).strip()
         return tuple(
             BtrfsSubvolume(
                 uuid=s.uuid,
@@ -94,12 +98,16 @@ class _Look:
                 subvol_name=s.path,
                 subvol_mount_path=self._mount_point(s.path),
             )
-            for s in btrfs.parse_subvolumes(printed)
+            for s in btrfs.from_top_level(btrfs.parse_subvolumes(printed), asked)
         )
 
     def _mount_point(self, path: str) -> str:
         """Where the subvolume of this path is mounted; "" if it is not."""
         return next((m.point for m in self._mounts if m.root == f"/{path}"), "")
+
+
+def _path(subvolume_id: str | None, known: tuple[BtrfsSubvolume, ...] | None) -> str | None:
+    return next((s.subvol_name for s in known or () if s.subvol_id == subvolume_id), None)
 
 
 def _profile(usages: list[btrfs.Usage] | None, kind: str) -> str | None:
