@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Record machines again: build each in QEMU, boot it from its own disk, run `rehost-agent capture`.
+
+    sudo tests/machines/build/record.py [NAME...]
+
+Images are kept in $REHOST_CACHE (default /var/tmp/rehost-cache), named by what made them.
+"""
+
+import argparse
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import time
+from pathlib import Path
+
+from guest import OVMF, Exchange, Kernel, disk_image, run_in_guest
+from hardware import MACHINES, Machine
+
+HERE = Path(__file__).resolve().parent
+RECORDINGS = HERE.parent
+SOURCES = HERE.parents[2] / "src"
+CACHE = Path(os.environ.get("REHOST_CACHE", "/var/tmp/rehost-cache")) / "machines"
+
+CAPTURE = b"""set -eu
+# Everything that boots late (zram, loop mounts, DHCP) is up before anything is read.
+udevadm settle
+curl -fsS "$HOST/agent.tar" | tar -xC /run
+cd /run
+python3 -I -S -c 'import sys; sys.path.insert(0, "/run/src")
+import runpy; sys.argv = ["rehost-agent", "capture", "/run/recording"]
+runpy.run_module("rehost.agent", run_name="__main__")'
+tar -cf recording.tar -C /run/recording .
+curl -fsS -T recording.tar "$HOST/recording.tar"
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all machines")
+    parser.add_argument("--script", type=Path, help="run this in the guest instead of the capture")
+    options = parser.parse_args()
+    for machine in MACHINES:
+        if not options.names or machine.name in options.names:
+            folder = installed(machine)
+            if options.script:
+                print(run_script(machine, folder, options.script.read_bytes()))
+            else:
+                record(machine, folder)
+
+
+def record(machine: Machine, folder: Path) -> None:
+    """Replace the recording of `machine`, except what people wrote beside it."""
+    exchange = Exchange(offered={"run.sh": CAPTURE, "agent.tar": agent_sources()})
+    run_in_guest(machine, folder, exchange)
+    recording = RECORDINGS / machine.name
+    recording.mkdir(exist_ok=True)
+    with tarfile.open(fileobj=io.BytesIO(exchange.received["recording.tar"])) as archive:
+        for name in {Path(member).parts[0] for member in archive.getnames() if member != "."}:
+            remove(recording / name)
+        archive.extractall(recording)
+    # Whoever changes discovery would have to make this again; expected.json says what matters.
+    (recording / "report.json").unlink()
+    print(f"{machine.name}: recorded in {recording}")
+
+
+def run_script(machine: Machine, folder: Path, script: bytes) -> str:
+    exchange = Exchange(offered={"run.sh": script, "agent.tar": agent_sources()})
+    run_in_guest(machine, folder, exchange)
+    return exchange.received["run.log"].decode()
+
+
+def agent_sources() -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for file in sorted(SOURCES.rglob("*.py")):
+            tar.add(file, arcname=f"src/{file.relative_to(SOURCES)}")
+    return archive.getvalue()
+
+
+def installed(machine: Machine) -> Path:
+    """The folder with the disks of `machine`, installed now if it is not in the cache."""
+    base = base_system()
+    script = (HERE / "install/lib.sh").read_bytes() + installer(machine).read_bytes()
+    folder = CACHE / f"{machine.name}-{digest(base.name.encode(), script, repr(machine).encode())}"
+    if (folder / "installed").exists():
+        return folder
+    for outdated in CACHE.glob(f"{machine.name}-{'[0-9a-f]' * 12}"):
+        remove(outdated)
+    folder.mkdir(parents=True)
+    for number, disk in enumerate(machine.disks):
+        with disk_image(folder, number).open("wb") as image:
+            image.truncate(disk.size)
+    if machine.firmware == "uefi":
+        shutil.copy(OVMF / "OVMF_VARS_4M.fd", folder / "efivars.fd")
+    if machine.cdrom:
+        make_cd(folder / "cd.iso")
+    kernel = Kernel(vmlinuz=base / "vmlinuz", initrd=base / "initrd", root=base / "base.img")
+    started = time.monotonic()
+    run_in_guest(machine, folder, Exchange(offered={"run.sh": script}), kernel=kernel)
+    print(f"{machine.name}: installed in {time.monotonic() - started:.0f} s")
+    (folder / "installed").touch()
+    return folder
+
+
+def make_cd(image: Path) -> None:
+    command = ["xorriso", "-report_about", "FAILURE", "-as", "mkisofs", "-V", "TOOLS"]
+    command += ["--modification-date=2026010100000000", "-o", str(image), str(HERE / "install")]
+    subprocess.run(command, check=True)
+
+
+def base_system() -> Path:
+    script = HERE / "base.sh"
+    folder = CACHE / f"base-{digest(script.read_bytes())}"
+    if not (folder / "base.img").exists():
+        remove(folder)
+        building = folder.with_suffix(".building")
+        remove(building)
+        building.mkdir(parents=True)
+        with (building / "log").open("wb") as log:
+            subprocess.run(["sh", script, building], check=True, stdout=log, stderr=log)
+        building.rename(folder)
+    return folder
+
+
+def installer(machine: Machine) -> Path:
+    return HERE / "install" / f"{machine.name}.sh"
+
+
+def digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()
