@@ -231,6 +231,8 @@ def _readable(schema: Any) -> Any:  # noqa: ANN401 - any part of the document
         schema["description"] = inspect.cleandoc(text)
     if "default" in schema and schema["default"] is None:
         del schema["default"]
+    if isinstance(schema.get("enum"), list):
+        schema.setdefault("type", "string")
     if isinstance(choices := schema.get("anyOf"), list):
         schema |= _or_null(choices)
         if "type" in schema:

@@ -70,7 +70,7 @@ class LogicalVolume:
     name: LongText | None = None
     device_use: Text | None = None
     file_system: Text | None = None
-    mount_point: Text | None = None
+    mount_point: LongText | None = None
     size: Long | None = None
     used_size: Long | None = None
     free_size: Long | None = None

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from rehost.control import registration
 from rehost.control.api.sources import Done
@@ -32,9 +33,17 @@ class CommandResult(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandParam:
+    """`bucket` is where UPLOAD_LOG puts the log. Both are left out where they mean nothing."""
+
+    task_id: str | UnsetType = UNSET
+    bucket: str | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShowCommandResponse:
     command_name: str
-    command_param: dict[str, Any]
+    command_param: CommandParam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +85,9 @@ def show_command(ctx: Context, server_id: str) -> ShowCommandResponse:
         with services.database.write() as db:
             mine = commands.hand_out(db, command_id)
         if mine:
-            return ShowCommandResponse(command_name=name, command_param=msgspec.json.decode(param))
-    return ShowCommandResponse(command_name=_nothing(waiting.state), command_param={})
+            known = msgspec.json.decode(param, type=CommandParam)
+            return ShowCommandResponse(command_name=name, command_param=known)
+    return ShowCommandResponse(command_name=_nothing(waiting.state), command_param=CommandParam())
 
 
 @operation(

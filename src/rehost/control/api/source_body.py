@@ -46,8 +46,8 @@ class InitTargetServer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceServer:
-    """What a list shows of a source."""
+class _Source:
+    """What every answer about a source has."""
 
     id: str
     name: str
@@ -66,18 +66,39 @@ class SourceServer:
     last_visit_time: Millis
     replicatesize: int
     totalsize: int
-    current_task: CurrentTask | None
     checks: tuple[EnvironmentCheck, ...]
     init_target_server: InitTargetServer
     enterprise_project_id: str | None = None
     has_tc: bool | None = None
     start_type: str | None = None
-    is_consistency_result_exist: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShowServerResponse(SourceServer):
+class ListedTask(CurrentTask):
+    """A list says more of a task's progress and log; what is not known yet is left out."""
+
+    estimate_complete_time: Millis | None = None
+    compress_rate: float | None = None
+    remain_seconds: int | None = None
+    log_bucket: str | None = None
+    log_expire: int | None = None
+    log_upload_time: Millis | None = None
+    log_share_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceServer(_Source):
+    """What a list shows of a source."""
+
+    current_task: ListedTask | None
+    is_consistency_result_exist: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowServerResponse(_Source):
     """A source in full."""
+
+    current_task: CurrentTask | None
 
     hostname: str | None
     firmware: Firmware | None
