@@ -39,7 +39,7 @@ def heading(name: str, width: int, look: Look) -> Text:
 def header(source: Json, width: int, look: Look) -> Panel:
     dot = f" {look.dot} "
     state = text(source, "state")
-    first = Text(look.word(text(source, "name")), "bold")
+    first = Text().append(look.word(text(source, "name")), "bold")
     first.append("   ").append_text(connection(source, look))
     first.append("   ").append(state, state_style(state))
     if cycle := text(source, "migration_cycle"):
@@ -92,7 +92,7 @@ def task(source: Json, look: Look) -> RenderableType:
     current = part(source, "current_task")
     if not current:
         return Text("None: nothing is being migrated.", "dim")
-    line = Text(text(current, "name"), "bold")
+    line = Text().append(look.word(text(current, "name")), "bold")
     line.append(f" {look.dot} {text(current, 'type')} {look.dot} ")
     line.append(text(current, "state"), "cyan")
     done, total = number(source, "replicatesize"), number(source, "totalsize")
