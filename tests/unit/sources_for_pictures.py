@@ -248,6 +248,27 @@ BTRFS = source(
     ],
 )
 
+WHOLE_DISK_LVM = source(
+    disks=[
+        disk(
+            "sdb",
+            "MBR",
+            100 * GIB,
+            partition("sdb1", "LVM2_member", "", 100 * GIB - MIB, 80 * GIB),
+            used=80 * GIB,
+        )
+    ],
+    volume_groups=[
+        {
+            "name": "data",
+            "components": "/dev/sdb1",
+            "size": 100 * GIB,
+            "free_size": 20 * GIB,
+            "logical_volumes": [volume("data-pgsql", "ext4", "/srv", 80 * GIB, 41 * GIB)],
+        }
+    ],
+)
+
 TINY = source(
     disks=[
         disk(
@@ -296,6 +317,7 @@ ALL = {
     "lvm": LVM,
     "raid-crypt": RAID_CRYPT,
     "btrfs": BTRFS,
+    "whole-disk-lvm": WHOLE_DISK_LVM,
     "tiny": TINY,
     "crowded": CROWDED,
     "unknown": UNKNOWN,

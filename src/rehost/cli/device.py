@@ -51,7 +51,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """`rest` names what no item takes ("unallocated", "free")."""
+    """`rest` names what no item takes ("unallocated", "free").
+
+    `passes_on`: it does nothing but carry another device, and is drawn as a title only.
+    """
 
     name: str
     facts: tuple[str, ...]
@@ -59,6 +62,7 @@ class Device:
     used: int | None
     items: tuple[Item, ...]
     rest: str = "unallocated"
+    passes_on: bool = False
 
     def all_items(self) -> tuple[Item, ...]:
         """With what is left; an item of unknown size leaves the rest unknown too."""
@@ -69,11 +73,11 @@ class Device:
 
 
 def draw(device: Device, width: int, look: Look) -> Iterator[RenderableType]:
-    """A picture `width` columns wide; of a device that only carries another one, the title."""
+    """A picture `width` columns wide."""
     yield _title(device, width, look)
-    items = device.all_items()
-    if len(items) == 1 and items[0].taken:
+    if device.passes_on:
         return
+    items = device.all_items()
     *bar, labels = bars.draw([item.segment() for item in items], width, look)
     yield from bar
     if len(items) > 1:  # else the label would be the row again

@@ -175,6 +175,7 @@ def _stack(document: Json, users: dict[str, str]) -> Device:
         size=number(document, "size"),
         used=number(document, "used_size"),
         items=(item,),
+        passes_on=item.taken,
     )
 
 

@@ -65,11 +65,9 @@ def target(source: Json, width: int, look: Look) -> RenderableType:
     if not wanted:
         return Text("None yet.", "dim")
     parts: list[RenderableType] = []
-    for document in rows(wanted, "disks"):
-        parts += device.sketch(picture.disk(document, picture.built_on(wanted, look)), width, look)
-    for group in rows(wanted, "volume_groups"):
-        parts += device.sketch(picture.volume_group(group), width, look)
-    return Group(*parts)
+    for one in picture.devices(wanted, look):
+        parts += ["", *device.sketch(one, width, look)]
+    return Group(*parts[1:])
 
 
 def networks(source: Json, width: int) -> RenderableType:
