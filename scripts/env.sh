@@ -25,7 +25,7 @@ as_root() {
 make_venv() { # $1: python
     if ! "$1" -c 'import ensurepip, venv' 2>/dev/null; then
         say "installing python3-venv"
-        { as_root apt-get -qq update && as_root apt-get -qq install -y python3-venv; } >&2 || {
+        { as_root apt-get -qq update && as_root apt-get -qq install -y python3-venv; } >/dev/null || {
             say "Python's venv module is missing; as root: apt-get install python3-venv"
             return 1
         }

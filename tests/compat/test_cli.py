@@ -109,3 +109,10 @@ def test_key_pair_of_variables_is_used(service: Service, rehost: Rehost):
         "sources", "list", REHOST_SERVICE=service.url, REHOST_AK="nobody", REHOST_SK="secret"
     )
     assert done.returncode == 4
+
+
+def test_enrolment_line_names_this_service(service: Service, logged_in: Rehost):
+    done = logged_in("enroll", "--hours", "1")
+    assert done.returncode == 0, done.stderr
+    [line] = done.stdout.splitlines()
+    assert service.url in line
