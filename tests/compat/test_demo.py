@@ -70,13 +70,19 @@ class OnTerminal:
             DEMO, env=environ, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
         )
         os.close(slave)
+        self.open = True
         os.set_blocking(self.master, False)
         self.text = ""
 
     def read(self) -> str:
-        with contextlib.suppress(BlockingIOError, OSError):
+        with contextlib.suppress(OSError):
             self.text += os.read(self.master, 1 << 20).decode(errors="replace")
         return self.text
+
+    def close(self) -> None:
+        if self.open:
+            self.open = False
+            os.close(self.master)
 
 
 @pytest.fixture
@@ -88,7 +94,7 @@ def on_terminal(environ):
     while demo.process.poll() is None:
         demo.read()
         time.sleep(0.05)
-    os.close(demo.master)
+    demo.close()
 
 
 def test_on_a_terminal_it_stays_until_ctrl_c(on_terminal, tmp_path):
@@ -102,6 +108,14 @@ def test_on_a_terminal_it_stays_until_ctrl_c(on_terminal, tmp_path):
     on_terminal.process.send_signal(signal.SIGINT)
     wait_for(lambda: on_terminal.read() and on_terminal.process.poll() is not None)
     assert on_terminal.process.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+    assert processes_with(tmp_path) == []
+
+
+def test_it_ends_with_its_terminal(on_terminal, tmp_path):
+    wait_for(lambda: "The demo is running" in on_terminal.read())
+    on_terminal.close()
+    wait_for(lambda: on_terminal.process.poll() is not None)
     assert list(tmp_path.iterdir()) == []
     assert processes_with(tmp_path) == []
 

@@ -6,6 +6,7 @@ this machine is only read.
 
 import os
 import secrets
+import select
 import signal
 import socket
 import sys
@@ -175,7 +176,7 @@ def _show(out: Console, source: Json, place: Place, token: str) -> None:
 
 
 def _stay(out: Console, place: Place, token: str, processes: list[Process]) -> None:
-    """Until Ctrl-C; raises ProgramFailed if one of the processes ends before that."""
+    """Until Ctrl-C, or until the terminal is gone; raises ProgramFailed if a process ends first."""
     look = output.look(out)
     out.print("", report.heading("Look around", out.width, look), sep="\n")
     rehost = Path(sys.executable).with_name("rehost")
@@ -189,12 +190,21 @@ def _stay(out: Console, place: Place, token: str, processes: list[Process]) -> N
         out.print(how, markup=False, soft_wrap=True)
     out.print("\nThe demo is running. [bold]Ctrl-C[/] ends it and removes what it made.")
     try:
-        while True:
+        while not _is_terminal_gone():
             for one in processes:
                 one.check()
             time.sleep(0.5)
     except KeyboardInterrupt:
         out.print("\nStopping.")
+        return
+    _end(signal.SIGHUP, None)
+
+
+def _is_terminal_gone() -> bool:
+    """Under `su -c` the terminal is not the controlling one: no SIGHUP tells that it has closed."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
 
 
 @contextmanager
