@@ -38,7 +38,9 @@ def fill(data: Path, *, count: int, agents: int = 0) -> Stock:
         identity.grant(db, user, project, "operator")
         token, _ = credentials.issue_token(db, user, project)
     caller = Caller(user_id=user.id, project_id=project.id, projects=(project.id,))
-    first, _ = registration.register(services, caller, msgspec.convert(REPORT, Report))
+    first, _ = registration.register(
+        services, caller, msgspec.convert(REPORT, Report), client_ip="127.0.0.1"
+    )
     ids = [first]
     with services.database.write() as db:
         row = db.execute(sa.select(sources)).mappings().one()

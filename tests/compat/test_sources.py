@@ -293,8 +293,17 @@ def test_enrolment_code_registers_once(service: Service, token: str, project: st
     assert status == 200
     assert first["agent_token"]
     assert show(service, token, first["id"])["name"] == "web-1"
-    status, _, _ = service.call("POST", "/v3/sources", body, X_Enrolment_Code=code)
-    assert status == 401
+    status, _, again = service.call("POST", "/v3/sources", body, X_Enrolment_Code=code)
+    assert (status, again["id"]) == (200, first["id"])
+    assert again["agent_token"] != first["agent_token"]
+    other = linux(facts=identified("disk-of-another"))
+    assert service.call("POST", "/v3/sources", other, X_Enrolment_Code=code)[0] == 401
+    assert listed(service, token)[0] == 1
+
+
+def test_machine_without_an_address_is_known_by_the_one_it_calls_from(service: Service, token: str):
+    body = linux(ip="", facts=identified("disk-no-address"))
+    assert show(service, token, register(service, token, body))["ip"] == "127.0.0.1"
 
 
 def test_poll_is_the_heartbeat(service: Service, token: str):
@@ -330,6 +339,8 @@ def test_registration_names_the_missing_field(service: Service, token: str, fiel
         ({"os_type": "AMIGA"}, "os_type"),
         ({"memory": -1}, "memory"),
         ({"memory": "much"}, "memory"),
+        ({"memory": "24"}, "memory"),
+        ({"has_tc": "true"}, "has_tc"),
         ({"cpu_quantity": 65536}, "cpu_quantity"),
         ({"disks": [{"size": "big"}]}, "disks"),
         ({"networks": [{"name": "eth0"}]}, "mac"),

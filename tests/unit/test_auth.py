@@ -188,7 +188,16 @@ def test_an_expired_code_registers_nothing(home):
     with home.database.write() as db:
         db.execute(enrolments.update().values(expires_at=1))
     with home.database.write() as db, pytest.raises(NotAuthenticated):
-        credentials.redeem_enrolment(db, credentials.code_digest(code))
+        credentials.redeem_enrolment(db, credentials.code_digest(code), "s1")
+
+
+def test_a_code_registers_again_what_it_registered(home):
+    code = credentials.code_digest(home.code(home.project()))
+    for _ in range(2):
+        with home.database.write() as db:
+            credentials.redeem_enrolment(db, code, "s1")
+    with home.database.write() as db, pytest.raises(NotAuthenticated):
+        credentials.redeem_enrolment(db, code, "s2")
 
 
 def test_a_code_used_by_many_at_once_registers_one_source(home):
@@ -200,7 +209,7 @@ def test_a_code_used_by_many_at_once_registers_one_source(home):
         start.wait()
         try:
             with home.database.write() as db:
-                credentials.redeem_enrolment(db, credentials.code_digest(code))
+                credentials.redeem_enrolment(db, credentials.code_digest(code), str(number))
                 registered.append(number)
         except NotAuthenticated:
             pass
@@ -211,7 +220,6 @@ def test_a_code_used_by_many_at_once_registers_one_source(home):
     for thread in threads:
         thread.join()
     assert len(registered) == 1
-    refused(home.authenticator(), x_enrolment_code=code)
 
 
 def test_a_registration_that_fails_leaves_the_code_usable(home):
@@ -219,7 +227,7 @@ def test_a_registration_that_fails_leaves_the_code_usable(home):
 
     def fail() -> None:
         with home.database.write() as db:
-            credentials.redeem_enrolment(db, credentials.code_digest(code))
+            credentials.redeem_enrolment(db, credentials.code_digest(code), "s1")
             raise KeyError
 
     with pytest.raises(KeyError):

@@ -29,6 +29,6 @@ def install_line(service: str, code: str, bundle: AgentBundle, *, pin: str | Non
         (
             f"{fetch} {shlex.quote(f'{service}/agent/rehost-agent.pyz')} -o {PROGRAM}",
             f'echo "{bundle.digest}  {PROGRAM}" | sha256sum -c',
-            f"sudo python3 {PROGRAM} install {shlex.join(install)}",
+            f"$(command -v sudo) python3 {PROGRAM} install {shlex.join(install)}",
         )
     )

@@ -25,18 +25,23 @@ from rehost.stages import register as stage
 RowOfSource = sa.Row[Any]
 
 
-def register(services: Services, caller: Caller, report: Report) -> tuple[str, str | None]:
+def register(
+    services: Services, caller: Caller, report: Report, *, client_ip: str
+) -> tuple[str, str | None]:
     """Store a report as a new source, or as news of a stored one; returns its id.
 
-    Our own agent also gets a credential for its source, unless it came with one.
+    Our own agent also gets a credential for its source, unless it came with one. If it knows no
+    address of its machine, the one that it calls from is taken.
     """
+    if report.facts is not None and not (report.ip or report.ipv6):
+        report = replace(report, ip=client_ip)
     if not (report.ip or report.ipv6):
         raise InvalidRequest("body field ip: give ip or ipv6, an address of the source server")
     with services.database.write() as db:
-        if caller.enrolment is not None:
-            credentials.redeem_enrolment(db, caller.enrolment)
         row = _stored(db, caller, report)
         source_id = _update(db, row, report) if row is not None else _insert(db, caller, report)
+        if caller.enrolment is not None:
+            credentials.redeem_enrolment(db, caller.enrolment, source_id)
         commands.hand_out_again(db, source_id)
         sources.save_heartbeats(db, {source_id: now_ms()})
         sources.connect(db, (source_id,), now=now_ms())

@@ -5,6 +5,7 @@ import gc
 import json
 import logging
 import os
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from litestar import Litestar
 
+from rehost.contract.trust import is_loopback
 from rehost.control import judgement, keys, tls
 from rehost.control.app import create_app
 from rehost.control.auth import Authenticator
@@ -26,6 +28,7 @@ from rehost.errors import BadConfiguration
 
 log = logging.getLogger(__name__)
 
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 # How the configuration reaches the worker processes, which start by importing this module.
 HANDOVER = "REHOST_SERVE_CONFIG_JSON"
 
@@ -60,12 +63,14 @@ def url(config: ServeConfig) -> str:
     """Where the service is reached from outside."""
     if config.public_url:
         return config.public_url.rstrip("/")
-    host = f"[{config.host}]" if ":" in config.host else config.host
+    host = socket.gethostname() if config.host in EVERYWHERE else config.host
+    host = f"[{host}]" if ":" in host else host
     return f"{'https' if config.tls_certificate else 'http'}://{host}:{config.port}"
 
 
 def prepare(config: ServeConfig) -> ServeConfig:
     """Make the data folder, the keys and the schema ready; returns the settled configuration."""
+    os.umask(0o077)  # what is made there is for this user alone
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not config.database_url.startswith("sqlite:///"):
         raise BadConfiguration(
@@ -73,7 +78,7 @@ def prepare(config: ServeConfig) -> ServeConfig:
         )
     if bool(config.tls_certificate) != bool(config.tls_key):
         raise BadConfiguration("give both tls_certificate and tls_key, or neither")
-    if not (config.tls_certificate or config.insecure_http or tls.is_loopback(config.host)):
+    if not (config.tls_certificate or config.insecure_http or is_loopback(config.host)):
         certificate, key = tls.ensure_certificate(config.data, config.host)
         config = dataclasses.replace(config, tls_certificate=str(certificate), tls_key=str(key))
     keys.load(config.data)

@@ -19,16 +19,6 @@ from rehost.system.files import write_atomically
 YEARS = 10
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server at `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def ensure_certificate(folder: Path, host: str) -> tuple[Path, Path]:
     """The certificate and key files in `folder`; made if they are not there."""
     certificate, key = folder / "tls.crt", folder / "tls.key"

@@ -165,7 +165,9 @@ def list_servers(  # noqa: PLR0913 - the API's filters
 )
 def register_server(ctx: Context, body: Report) -> RegisterServerResponse:
     """Register a source server, or update it if it is the same machine again."""
-    source_id, agent_token = registration.register(ctx.services, ctx.caller, body)
+    source_id, agent_token = registration.register(
+        ctx.services, ctx.caller, body, client_ip=ctx.client_ip
+    )
     return RegisterServerResponse(id=source_id, agent_token=agent_token)
 
 

@@ -118,5 +118,5 @@ _OF_SIGNER = """
 _OF_NEWCOMER = """
     SELECT e.project_id, p.domain_id, e.expires_at
     FROM enrolments e JOIN projects p ON p.id = e.project_id
-    WHERE e.digest = ? AND e.used_at IS NULL
+    WHERE e.digest = ?
 """

@@ -125,18 +125,20 @@ def code_digest(code: str) -> str:
     return digest(code.upper().translate(_AS_READ))
 
 
-def redeem_enrolment(db: sa.Connection, enrolment: str) -> None:
+def redeem_enrolment(db: sa.Connection, enrolment: str, source_id: str) -> None:
     """Use up the code with this digest, in the transaction that registers the source.
 
-    Raise NotAuthenticated if it is used or expired, also if another transaction was quicker.
+    The same source may come with it again: an agent that never saw the answer asks once more.
+    Raise NotAuthenticated if it is expired or registered another source.
     """
     now = now_ms()
     usable = (
         enrolments.c.digest == enrolment,
-        enrolments.c.used_at.is_(None),
+        sa.or_(enrolments.c.used_at.is_(None), enrolments.c.source_id == source_id),
         enrolments.c.expires_at > now,
     )
-    if db.execute(sa.update(enrolments).where(*usable).values(used_at=now)).rowcount != 1:
+    used = sa.update(enrolments).where(*usable).values(used_at=now, source_id=source_id)
+    if db.execute(used).rowcount != 1:
         raise NotAuthenticated(WRONG_CODE)
 
 

@@ -76,6 +76,7 @@ enrolments = sa.Table(
     sa.Column("created_by", sa.String(64), nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
     sa.Column("used_at", sa.BigInteger),
+    sa.Column("source_id", sa.String(36)),  # what it registered
 )
 
 sources = sa.Table(

@@ -55,6 +55,7 @@ def _report(survey: Survey, storage: Storage | None, system: System, boot: Boot)
         has_tc=system.has_tc,
         paravirtualization=system.paravirtualization,
         raw_devices=raw_devices(storage.disks) if storage else None,
+        oem_system=False,  # a property of Windows
         boot_loader=survey.attempt("boot_loader", lambda: _boot_loader(survey, storage)),
         kernel_version=boot.kernel.release if boot.kernel else None,
         start_type=MANUAL,

@@ -141,6 +141,7 @@ def _network(
         netmask=str(ipaddress.ip_network(f"0.0.0.0/{ipv4.prefix}").netmask) if ipv4 else unknown,
         gateway=next((r.gateway for r in _defaults(routes, name)), ""),
         mtu=_number(survey, name, "mtu"),
+        id="",  # a cloud's own, not the machine's
     )
 
 

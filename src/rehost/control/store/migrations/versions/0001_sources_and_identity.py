@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("created_by", sa.String(length=64), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.Column("source_id", sa.String(length=36), nullable=True),
         sa.ForeignKeyConstraint(
             ["project_id"],
             ["projects.id"],
