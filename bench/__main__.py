@@ -17,6 +17,7 @@ from rehost.control.store.database import Database
 from rehost.control.store.schema import heartbeats, sources
 
 PORT = 18780
+MANY = 18781  # the port of the larger of two stocks
 ROUNDS = 9
 SECONDS = 3
 
@@ -34,11 +35,11 @@ def main() -> None:
 def show() -> None:
     """ShowServer beside constant bytes from the same server, 32 connections, one worker."""
     with stocked(100) as stock, serving(stock):
-        shown = f"{url()}/v3/sources/{stock.source_ids[0]}"
+        source = f"{url()}/v3/sources/{stock.source_ids[0]}"
         pairs = []
         for _ in range(ROUNDS):
             floor = load.rate(f"{url()}/constant", stock.token, seconds=SECONDS)
-            pairs.append((load.rate(shown, stock.token, seconds=SECONDS), floor))
+            pairs.append((load.rate(source, stock.token, seconds=SECONDS), floor))
     tell("show: requests/s of ShowServer", [a.per_second for a, _ in pairs])
     tell("show: requests/s of constant bytes", [b.per_second for _, b in pairs])
     tell("show: ratio", [a.per_second / b.per_second for a, b in pairs])
@@ -47,18 +48,18 @@ def show() -> None:
 
 
 def scale() -> None:
-    """ShowServer and ListServers with 100 or 1,000 and with 100,000 sources."""
-    few = measured(100)
-    some = measured(1000)
-    many = measured(100_000)
-    tell("scale: requests/s of ShowServer with 100 sources", few.shows)
-    tell("scale: requests/s of ShowServer with 100,000", many.shows)
-    tell("scale: ratio", [b / a for a, b in zip(few.shows, many.shows, strict=True)])
-    for name in some.pages:
-        tell(f"scale: ms of ListServers, {name} page of 1,000", some.pages[name])
-        tell(f"scale: ms of ListServers, {name} page of 100,000", many.pages[name])
-        ratios = [b / a for a, b in zip(some.pages[name], many.pages[name], strict=True)]
-        tell(f"scale: ratio, {name} page", ratios)
+    """100,000 sources beside 100 (ShowServer) and 1,000 (ListServers), in turns."""
+    with stocked(100_000) as many, serving(many, MANY):
+        with stocked(100) as few, serving(few):
+            shows = [(shown(many, MANY, turn), shown(few, PORT, turn)) for turn in range(ROUNDS)]
+        compare("scale: requests/s of ShowServer", shows)
+        with stocked(1000) as some, serving(some):
+            for name, offset, of_few in (("first", 0, 0), ("middle", 50_000, 500),
+                                         ("last", 65_535, 800)):  # fmt: skip
+                pages = [
+                    (listed(many, MANY, offset), listed(some, PORT, of_few)) for _ in range(ROUNDS)
+                ]
+                compare(f"scale: ms of ListServers, 200 of the {name} page", pages)
 
 
 def agents() -> None:
@@ -76,27 +77,20 @@ def agents() -> None:
     tell("agents: ms of a poll", [1000 * x for x in latencies])
 
 
-class Measured:
-    """Figures of one stock, taken together."""
-
-    def __init__(self) -> None:
-        self.shows: list[float] = []
-        self.pages: dict[str, list[float]] = {"first": [], "middle": [], "last": []}
+def shown(stock: Stock, port: int, turn: int) -> float:
+    source_id = stock.source_ids[turn * 7 % len(stock.source_ids)]
+    return load.rate(f"{url(port)}/v3/sources/{source_id}", stock.token, seconds=SECONDS).per_second
 
 
-def measured(count: int) -> Measured:
-    figures = Measured()
-    with stocked(count) as stock, serving(stock):
-        offsets = {"first": 0, "middle": min(count // 2, 65535), "last": min(count - 200, 65535)}
-        for turn in range(ROUNDS):
-            source_id = stock.source_ids[turn * 7 % count]
-            shown = f"{url()}/v3/sources/{source_id}"
-            figures.shows.append(load.rate(shown, stock.token, seconds=SECONDS).per_second)
-            for name, offset in offsets.items():
-                page = f"{url()}/v3/sources?limit=200&offset={max(offset, 0)}"
-                found = load.rate(page, stock.token, seconds=2, connections=1)
-                figures.pages[name].append(1000 * found.p50)
-    return figures
+def listed(stock: Stock, port: int, offset: int) -> float:
+    page = f"{url(port)}/v3/sources?limit=200&offset={offset}"
+    return 1000 * load.rate(page, stock.token, seconds=2, connections=1).p50
+
+
+def compare(what: str, pairs: Sequence[tuple[float, float]]) -> None:
+    tell(f"{what}, many", [many for many, _ in pairs])
+    tell(f"{what}, few", [few for _, few in pairs])
+    tell(f"{what}: ratio", [many / few for many, few in pairs])
 
 
 class stocked:
@@ -113,12 +107,12 @@ class stocked:
         self._folder.cleanup()
 
 
-def serving(stock: Stock) -> "server.Serving":
-    return server.Serving(stock.data, PORT)
+def serving(stock: Stock, port: int = PORT) -> "server.Serving":
+    return server.Serving(stock.data, port)
 
 
-def url() -> str:
-    return f"http://127.0.0.1:{PORT}"
+def url(port: int = PORT) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 def counted(stock: Stock) -> tuple[int, int]:

@@ -14,7 +14,7 @@ PIN = "ab" * 32
 
 
 def agent_arguments(line: str) -> list[str]:
-    return shlex.split(line.split(" && ")[2])[3:]
+    return ["install", *shlex.split(line.split(" rehost-agent install ")[1])]
 
 
 @pytest.mark.parametrize(
