@@ -56,6 +56,7 @@ def test_only_the_interface_with_hardware_and_its_first_address(report):
             netmask="255.255.255.0",
             gateway="10.20.30.1",
             mtu=1500,
+            id="",
         ),
     )
     assert (report.ip, report.ipv6) == ("10.20.30.41", None)
