@@ -9,6 +9,7 @@ Images are kept in $REHOST_CACHE (default /var/tmp/rehost-cache), named by what 
 import argparse
 import hashlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -61,9 +62,12 @@ def record(machine: Machine, folder: Path) -> None:
         for name in {Path(member).parts[0] for member in archive.getnames() if member != "."}:
             remove(recording / name)
         archive.extractall(recording)
-    # Whoever changes discovery would have to make this again; expected.json says what matters.
-    (recording / "report.json").unlink()
     print(f"{machine.name}: recorded in {recording}")
+    # Whoever changes discovery would have to make this again; expected.json says what matters.
+    report = recording / "report.json"
+    for missing in json.loads(report.read_text())["facts"]["missing"]:
+        print(f"  not known: {missing['fact']}: {missing['reason']}")
+    report.unlink()
 
 
 def run_script(machine: Machine, folder: Path, script: bytes) -> str:
