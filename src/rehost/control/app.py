@@ -4,22 +4,23 @@ It turns each Operation into a route (edge.py: what happens to a request) and se
 document (openapi.py). Nothing here knows what an operation does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
-from litestar import Litestar, Response, get
+from litestar import HttpMethod, Litestar, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
 from rehost.control.api import OPERATIONS
-from rehost.control.edge import JSON, authenticator, endpoint_of, failed
+from rehost.control.edge import JSON, authenticator, endpoint_of, failed, options_of
 from rehost.control.openapi import document
 from rehost.control.operation import Operation
 from rehost.control.services import Services
 
 PAGE = Path(__file__).parent / "docs"
+ANY = 200  # the framework wants one; the answers of edge.py have their own
 CSP = "Content-Security-Policy"
 ONLY_OURS = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 
@@ -33,6 +34,8 @@ def create_app(
     """The ASGI application of one process."""
     return Litestar(
         route_handlers=[
+            # First, or the framework makes its own, which know the first method only.
+            *_options(operations),
             *(_route(operation, services) for operation in operations),
             _openapi_json(operations),
             _page,
@@ -52,12 +55,24 @@ def create_app(
 
 def _route(operation: Operation, services: Services) -> HTTPRouteHandler:
     return HTTPRouteHandler(
-        operation.path.replace("}", ":str}"),
+        _path(operation.path),
         http_method=operation.method,  # type: ignore[arg-type]
         name=f"{operation.name} {operation.path}",
-        status_code=operation.status,
+        status_code=ANY,
         before_request=authenticator(operation, services),
     )(endpoint_of(operation, services))
+
+
+def _options(operations: Sequence[Operation]) -> Iterator[HTTPRouteHandler]:
+    for path in dict.fromkeys(operation.path for operation in operations):
+        methods = [operation.method for operation in operations if operation.path == path]
+        yield HTTPRouteHandler(
+            _path(path), http_method=HttpMethod.OPTIONS, status_code=ANY, sync_to_thread=False
+        )(options_of(methods))
+
+
+def _path(path: str) -> str:
+    return path.replace("}", ":str}")
 
 
 def _openapi_json(operations: Sequence[Operation]) -> HTTPRouteHandler:

@@ -3,11 +3,11 @@
 Who calls, the arguments, the thread, the encoding, and errors in the documented shape.
 """
 
-import inspect
 import logging
 import os
-from collections.abc import Callable
-from typing import Annotated, Any, get_args
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from litestar import Request, Response
@@ -16,18 +16,16 @@ from litestar.exceptions import (
     ClientException,
     MethodNotAllowedException,
     NotFoundException,
-    ValidationException,
 )
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
-from litestar.params import Body, Parameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from rehost import errors
 from rehost.control.api.error_body import error_body
+from rehost.control.arguments import arguments_of
 from rehost.control.operation import ANONYMOUS, Access, Caller, Context, Operation, Reply
 from rehost.control.services import Services
 from rehost.model.language import Language
-from rehost.model.limits import Meta
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +33,6 @@ JSON = "application/json"
 ENGLISH = Language.ENGLISH
 HttpRequest = Request[Any, Any, Any]
 DRAINED = 256 * 1024 * 1024  # bytes of a body that is too large anyway
-# Names of arguments that mean something else to the framework.
-THEIRS = {"body": "data", "state": "state_"}
-OURS = {theirs: ours for ours, theirs in THEIRS.items()}
 
 
 class Encoded(Response[Any]):
@@ -64,9 +59,6 @@ class Encoded(Response[Any]):
 def authenticator(operation: Operation, services: Services) -> Callable[[HttpRequest], Any]:
     """What runs before the arguments are read: an unknown caller learns nothing of them."""
 
-    parameter = inspect.signature(operation.function).parameters.get("body")
-    body_type = parameter.annotation if parameter is not None else None
-
     async def authenticate(request: HttpRequest) -> None:
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1")
@@ -89,9 +81,6 @@ def authenticator(operation: Operation, services: Services) -> Callable[[HttpReq
         request.scope["rehost_caller"] = caller  # type: ignore[typeddict-unknown-key]
         if operation.method in ("POST", "PUT"):
             _insist_on_json(headers)
-        if body_type is not None:
-            body = _decode(await request.body(), body_type)
-            request.scope["rehost_body"] = body  # type: ignore[typeddict-unknown-key]
 
     return authenticate
 
@@ -126,21 +115,6 @@ def _admit(operation: Operation, caller: Caller) -> None:
         raise errors.PermissionDenied(operation.action or operation.name, operation.resource)
 
 
-def _decode(body: bytes, body_type: Any) -> Any:  # noqa: ANN401 - any of the API's types
-    """The body, or InvalidRequest that says where in it something is wrong.
-
-    The framework would take "24" for 24, as it must in a query.
-    """
-    try:
-        return msgspec.json.decode(body, type=body_type)
-    except msgspec.ValidationError as e:
-        message, _, place = str(e).partition(" - at `$")
-        field = place.rstrip("`").lstrip(".")
-        raise errors.InvalidRequest(f"body field {field}: {message}" if field else message) from e
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
-        raise errors.InvalidRequest(f"the body is not JSON: {e}") from e
-
-
 def _insist_on_json(headers: dict[str, str]) -> None:
     content_type = headers.get("content-type", JSON)
     if content_type.split(";", 1)[0].strip().lower() not in (JSON, ""):
@@ -148,12 +122,13 @@ def _insist_on_json(headers: dict[str, str]) -> None:
 
 
 def endpoint_of(operation: Operation, services: Services) -> Callable[..., Any]:
-    """The operation as the framework wants it: an async function with its arguments' types."""
+    """The operation as the framework wants it: an async function of a request."""
+    arguments = arguments_of(operation)
 
-    async def endpoint(request: HttpRequest, **arguments: Any) -> Response[Any]:  # noqa: ANN401
-        given = {OURS.get(name, name): value for name, value in arguments.items()}
-        if "body" in given:
-            given["body"] = request.scope["rehost_body"]  # type: ignore[typeddict-item]
+    async def endpoint(request: HttpRequest) -> Encoded:
+        scope = request.scope
+        body = b"" if arguments.body is None else await request.body()
+        given = arguments.read(scope["path_params"], scope["query_string"], body)
         context = _context(request, services)
         if operation.inline:
             result = operation.function(context, **given)
@@ -161,42 +136,18 @@ def endpoint_of(operation: Operation, services: Services) -> Callable[..., Any]:
             result = await sync_to_thread(operation.function, context, **given)
         return _encode(operation, result, context.request_id)
 
-    parameters = [
-        inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=HttpRequest)
-    ]
-    for name, parameter in inspect.signature(operation.function).parameters.items():
-        if name != "ctx":
-            parameters.append(_parameter(name, parameter))
-    returns = Response[operation.returns]  # type: ignore[name-defined]
-    endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        parameters, return_annotation=returns
-    )
-    endpoint.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": returns}
     return endpoint
 
 
-def _parameter(name: str, parameter: inspect.Parameter) -> inspect.Parameter:
-    annotation = parameter.annotation
-    if name == "body":
-        annotation = Annotated[annotation, Body(media_type=JSON)]
-    elif parameter.default is not inspect.Parameter.empty:
-        annotation = Annotated[annotation, Parameter(query=name, **_limits(annotation))]
-    return parameter.replace(
-        name=THEIRS.get(name, name), annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY
-    )
+def options_of(methods: Iterable[str]) -> Callable[..., Any]:
+    """What answers OPTIONS at a path with these methods; the framework forgets some of them."""
+    allowed = ", ".join(sorted({*methods, "OPTIONS"}))
 
+    def options(request: HttpRequest) -> Encoded:
+        headers = {"Allow": allowed, "X-Request-Id": _request_id(request)}
+        return Encoded(b"", status=HTTPStatus.NO_CONTENT, headers=headers)
 
-def _limits(annotation: object) -> dict[str, Any]:
-    """The limits of a query parameter; the framework reads them in its own form only."""
-    limits: dict[str, Any] = {}
-    for part in get_args(annotation):
-        if isinstance(part, Meta):
-            for name in ("ge", "le", "min_length", "max_length"):
-                if (limit := getattr(part, name)) is not None:
-                    limits[name] = limit
-        else:
-            limits |= _limits(part)
-    return limits
+    return options
 
 
 def _context(request: HttpRequest, services: Services) -> Context:
@@ -269,23 +220,6 @@ def _translate(request: HttpRequest, exception: Exception) -> errors.Error | Non
         error = errors.PathNotFound(method, path)
     elif isinstance(exception, RequestEntityTooLarge):
         error = errors.BodyTooLarge()
-    elif isinstance(exception, ValidationException):
-        error = errors.InvalidRequest(_why_invalid(exception))
     elif isinstance(exception, ClientException):
         error = errors.InvalidRequest(exception.detail)
     return error
-
-
-def _why_invalid(exception: ValidationException) -> str:
-    complaints = exception.extra if isinstance(exception.extra, list) else []
-    sentences = [_complaint(c) for c in complaints if isinstance(c, dict)]
-    return "; ".join(sentences) or exception.detail
-
-
-def _complaint(complaint: dict[str, Any]) -> str:
-    key = complaint.get("key", "")
-    where = complaint.get("source") or "parameter"
-    place = "body" if where == "body" else f"{where} {key}"
-    if where == "body" and key and key != "data":
-        place = f"body field {key}"
-    return f"{place}: {complaint.get('message', 'is wrong')}"
