@@ -39,6 +39,7 @@ OUR_FIELDS = {
     "PostSourceServerBody": {"facts"},
     "RegisterServerResponse": {"agent_token"},
     "EnvironmentCheck": {"remedy"},
+    "ShowServerResponse": {"facts"},
     "ShowApiVersionResponse": {"version"},
     # One type describes volumes of sources and of targets; targets do not show these.
     "PhysicalVolumes": {"inode_nums", "size_per_cluster"},

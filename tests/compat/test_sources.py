@@ -292,7 +292,9 @@ def test_enrolment_code_registers_once(service: Service, token: str, project: st
     status, _, first = service.call("POST", "/v3/sources", body, X_Enrolment_Code=code)
     assert status == 200
     assert first["agent_token"]
-    assert show(service, token, first["id"])["name"] == "web-1"
+    shown = show(service, token, first["id"])
+    assert shown["name"] == "web-1"
+    assert "identity" not in shown["facts"]
     status, _, again = service.call("POST", "/v3/sources", body, X_Enrolment_Code=code)
     assert (status, again["id"]) == (200, first["id"])
     assert again["agent_token"] != first["agent_token"]

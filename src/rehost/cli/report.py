@@ -3,6 +3,8 @@
 Pure: decoded JSON of GET /v3/sources/{id} in, rich renderables out.
 """
 
+from collections.abc import Iterator
+
 from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -25,9 +27,18 @@ def draw(source: Json, width: int, look: Look) -> Group:
         ("Recommended target", target(source, width, look)),
         ("Networks", networks(source, width)),
         ("Task", task(source, look)),
+        *not_known(source, look),
     ):
         parts += ["", heading(name, width, look), section]
     return Group(*parts)
+
+
+def not_known(source: Json, look: Look) -> Iterator[tuple[str, RenderableType]]:
+    """What the agent could not find out, and why; nothing if it knows all."""
+    missing = rows(part(source, "facts"), "missing")
+    if missing:
+        lines = (f"{text(one, 'fact')}: {text(one, 'reason')}" for one in missing)
+        yield "Not known", Group(*(look.word(line) for line in lines))
 
 
 def heading(name: str, width: int, look: Look) -> Text:

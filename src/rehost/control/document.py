@@ -51,16 +51,13 @@ def summary(report: Report) -> str:
 
 def inventory(report: Report) -> str:
     """What only the full answer has."""
-    return _inside(
-        report,
-        "hostname",
-        "firmware",
-        "disks",
-        "volume_groups",
-        "btrfs_list",
-        "networks",
-        "agent_version",
-    )
+    fields = ("hostname", "firmware", "disks", "volume_groups", "btrfs_list", "networks")
+    text = _inside(report, *fields, "agent_version")
+    if report.facts is None:
+        return text
+    facts = _plain(report.facts, drop=frozenset())
+    del facts["identity"]  # a machine-id is confidential, says machine-id(5)
+    return f'{text},"facts":{_encode(facts)}'
 
 
 def checks(rows: Sequence[CheckRow]) -> str:

@@ -37,6 +37,8 @@ def serve(config: ServeConfig) -> None:
     """Serve until SIGTERM or SIGINT. Raises an Error if it cannot start."""
     config = prepare(config)
     print(f"Rehost serves at {url(config)} (API page: {url(config)}/docs)", flush=True)
+    if (pin := _own_pin(config)) is not None:
+        print(f"Its certificate is its own; clients trust it by --pin sha256:{pin}", flush=True)
     run(config, "rehost.control.serve:application")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from rehost.model.check import Result
 from rehost.model.disk import Btrfs, DeviceUse, Disk, Partition, VolumeGroup
 from rehost.model.limits import Meta
-from rehost.model.server import Firmware, Network, OsType
+from rehost.model.server import Facts, Firmware, Network, OsType
 from rehost.model.source import MigrationCycle, SourceState
 from rehost.model.task import CurrentTask
 
@@ -107,6 +107,10 @@ class ShowServerResponse(_Source):
     networks: tuple[Network, ...]
     agent_version: str
     btrfs_list: tuple[Btrfs, ...] | None = None
+    facts: Annotated[
+        Facts | None,
+        Meta(description="What our own agent reports beyond the public API, identity apart."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

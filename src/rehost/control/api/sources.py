@@ -87,10 +87,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Hot:
-    """A row of SHOW, by name."""
+    """An answer, and the project whose callers may have it."""
 
     project_id: str
-    answers: dict[Language, bytes]
+    answer: bytes
 
 
 @operation(
@@ -105,10 +105,12 @@ class Hot:
 def show_server(ctx: Context, source_id: str) -> bytes:
     """Show a source server: what it is, its checks, its recommended target, its current task."""
     ctx.require_own(source_id)
-    hot = ctx.services.hot.also(("source", source_id), lambda db: _load(db, source_id))
+    language = ctx.language
+    key = ("source", source_id, language)
+    hot = ctx.services.hot.also(key, lambda db: _load(db, source_id, language))
     if hot is None or hot.project_id not in ctx.caller.projects:
         raise SourceNotFound(source_id)
-    return hot.answers[ctx.language]
+    return hot.answer
 
 
 @operation("GET", "/v3/sources", returns=ListServersResponse, action="sms:server:list")
@@ -239,12 +241,12 @@ def delete_servers(ctx: Context, body: DeleteIds) -> Done:
     return Done()
 
 
-def _load(db: HotReader, source_id: str) -> Hot | None:
+def _load(db: HotReader, source_id: str, language: Language) -> Hot | None:
     values = db.row(SHOW, source_id)
     if values is None:
         return None
     row = SimpleNamespace(**dict(zip(HOT_COLUMNS, values, strict=True)))
-    return Hot(row.project_id, {language: document.full(row, language) for language in Language})
+    return Hot(row.project_id, document.full(row, language))
 
 
 def _refuse_volumes(body: PutSourceServerBody) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
-CACHED = 20_000  # entries; a document has about 10 KB
+CACHED = 10_000  # entries; the largest, documents, have about 10 KB
 
 
 class HotReader:
