@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import json
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -77,6 +79,16 @@ def agents() -> None:
     tell("agents: ms of a poll", [1000 * x for x in latencies])
 
 
+def discover() -> None:
+    """The agent's discovery of this machine, a process each: seconds and memory."""
+    agent = [sys.executable, "-I", "-S", "-c", load.AGENT, "discover", "--json"]
+    runs = [load.run(agent) for _ in range(ROUNDS)]
+    disks = len(json.loads(runs[0].output)["disks"])
+    tell(f"discover: seconds, {disks} disks", [r.seconds for r in runs])
+    tell("discover: seconds of CPU", [r.cpu_seconds for r in runs])
+    tell("discover: MiB at its peak", [r.peak_mib for r in runs])
+
+
 def shown(stock: Stock, port: int, turn: int) -> float:
     source_id = stock.source_ids[turn * 7 % len(stock.source_ids)]
     return load.rate(f"{url(port)}/v3/sources/{source_id}", stock.token, seconds=SECONDS).per_second
@@ -134,7 +146,12 @@ def tell(what: str, figures: Sequence[float]) -> None:
     )
 
 
-SCENARIOS: dict[str, Callable[[], None]] = {"show": show, "scale": scale, "agents": agents}
+SCENARIOS: dict[str, Callable[[], None]] = {
+    "show": show,
+    "scale": scale,
+    "agents": agents,
+    "discover": discover,
+}
 
 if __name__ == "__main__":
     main()

@@ -12,6 +12,42 @@ from pathlib import Path
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
+AGENT = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1] / "src")!r})
+from rehost.agent.__main__ import main
+sys.exit(main())
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of a program, its children included but for the memory: the largest process."""
+
+    output: str
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+
+
+def run(words: Sequence[str]) -> Run:
+    began = time.monotonic()
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout:
+        output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{words} ended with {process.returncode}")
+    return Run(
+        output=output,
+        seconds=time.monotonic() - began,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        peak_mib=usage.ru_maxrss / 1024,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
     per_second: float
