@@ -5,7 +5,6 @@ import asyncio
 import json
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -81,8 +80,7 @@ def agents() -> None:
 
 def discover() -> None:
     """The agent's discovery of this machine, a process each: seconds and memory."""
-    agent = [sys.executable, "-I", "-S", "-c", load.AGENT, "discover", "--json"]
-    runs = [load.run(agent) for _ in range(ROUNDS)]
+    runs = [load.run_agent("discover", "--json") for _ in range(ROUNDS)]
     disks = len(json.loads(runs[0].output)["disks"])
     tell(f"discover: seconds, {disks} disks", [r.seconds for r in runs])
     tell("discover: seconds of CPU", [r.cpu_seconds for r in runs])

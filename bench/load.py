@@ -3,7 +3,9 @@
 import asyncio
 import os
 import re
+import resource
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +14,22 @@ from pathlib import Path
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
+# The agent, which tells the largest memory of its own at the end: what wait4 tells begins with the
+# memory of the process that forked.
 AGENT = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[1] / "src")!r})
 from rehost.agent.__main__ import main
-sys.exit(main())
+status = main()
+[peak] = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(peak.split()[1], file=sys.stderr)
+sys.exit(status)
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of a program, its children included but for the memory: the largest process."""
+    """One run of the agent; CPU time with its children's, memory without."""
 
     output: str
     seconds: float
@@ -30,21 +37,16 @@ class Run:
     peak_mib: float
 
 
-def run(words: Sequence[str]) -> Run:
-    began = time.monotonic()
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    with process.stdout:
-        output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{words} ended with {process.returncode}")
+def run_agent(*arguments: str) -> Run:
+    words = [sys.executable, "-I", "-S", "-c", AGENT, *arguments]
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     return Run(
-        output=output,
-        seconds=time.monotonic() - began,
-        cpu_seconds=usage.ru_utime + usage.ru_stime,
-        peak_mib=usage.ru_maxrss / 1024,
+        output=done.stdout,
+        seconds=seconds,
+        cpu_seconds=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        peak_mib=int(done.stderr.split()[-1]) / 1024,
     )
 
 
