@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from rehost.control.store import sources
 from rehost.control.store.database import Database
 from rehost.control.store.schema import metadata
 from rehost.errors import DatabaseTooNew
@@ -56,9 +57,20 @@ def test_a_transaction_that_fails_leaves_nothing(database):
         "SELECT * FROM sources WHERE identity_key = 'k'",
         "SELECT * FROM tokens WHERE digest = 'd'",
         "SELECT id FROM commands WHERE source_id = 's'",
+        "SELECT id FROM sources WHERE connected = 1 AND id > ''",
     ],
 )
 def test_frequent_queries_use_an_index_and_do_not_sort(database, query):
     with database.read() as db:
         plan = [row.detail for row in db.execute(sa.text(f"EXPLAIN QUERY PLAN {query}"))]
     assert all("SEARCH" in step and "INDEX" in step for step in plan), plan
+
+
+def test_looking_for_silent_agents_reads_the_connected_ones_alone(database):
+    asked = []
+    sa.event.listen(database.engine, "before_cursor_execute", lambda *a: asked.append((a[2], a[3])))
+    with database.read() as db:
+        sources.any_silent(db, 5)
+        statement, values = asked[-1]
+        plan = db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    assert "ix_sources_connected" in plan[0].detail

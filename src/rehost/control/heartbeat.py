@@ -79,12 +79,13 @@ class Heartbeats:
         now = now_ms()
         if now - self._started < self._timeout_ms:
             return
+        since = now - self._timeout_ms
         with self._database.read() as db:
-            silent = sources.silent_since(db, now - self._timeout_ms)
-        if silent:
-            with self._database.write() as db:
-                gone = sources.disconnect(db, silent, since=now - self._timeout_ms, now=now)
-            log.info("%d agents are gone: no poll for %d s", gone, self._timeout_ms // 1000)
+            if not sources.any_silent(db, since):
+                return
+        with self._database.write() as db:
+            gone = sources.disconnect_silent(db, since, now=now)
+        log.info("%d agents are gone: no poll for %d s", gone, self._timeout_ms // 1000)
 
     def _run(self) -> None:
         while not self._stop.is_set():

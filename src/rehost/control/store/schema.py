@@ -118,7 +118,7 @@ sources = sa.Table(
         "ix_sources_connected",
         "connected",
         "id",
-        sqlite_where=sa.text("connected"),
+        sqlite_where=sa.text("connected = 1"),
         postgresql_where=sa.text("connected"),
     ),
     sqlite_autoincrement=True,  # check ids are made of it: a number is never used again

@@ -126,17 +126,15 @@ def save_heartbeats(db: sa.Connection, seen: Mapping[str, int]) -> None:
     db.execute(sa.text(statement), rows)
 
 
-def silent_since(db: sa.Connection, moment: int) -> list[str]:
-    """Connected sources whose agent was not seen since `moment`."""
-    return list(db.execute(_silent(moment)).scalars())
+def any_silent(db: sa.Connection, since: int) -> bool:
+    """Whether there is a connected source whose agent was not seen since then."""
+    return db.execute(sa.select(sources.c.id).where(*_silent(since)).limit(1)).first() is not None
 
 
-def disconnect(db: sa.Connection, source_ids: Sequence[str], *, since: int, now: int) -> int:
-    """Mark as not connected those of `source_ids` that are still silent; returns how many."""
-    still = set(source_ids) & set(db.execute(_silent(since)).scalars())
-    for source_id in still:
-        update(db, source_id, {"connected": False, "last_visit_time": now})
-    return len(still)
+def disconnect_silent(db: sa.Connection, since: int, *, now: int) -> int:
+    """Mark connected sources whose agent was not seen since then as gone; returns how many."""
+    gone = sa.update(sources).where(*_silent(since)).values(connected=False, last_visit_time=now)
+    return db.execute(gone).rowcount
 
 
 def connect(db: sa.Connection, source_ids: Iterable[str], *, now: int) -> None:
@@ -149,13 +147,9 @@ def connect(db: sa.Connection, source_ids: Iterable[str], *, now: int) -> None:
         )
 
 
-def _silent(moment: int) -> sa.Select[Any]:
-    seen = sa.func.coalesce(heartbeats.c.seen_at, 0)
-    return (
-        sa.select(sources.c.id)
-        .outerjoin(heartbeats, heartbeats.c.source_id == sources.c.id)
-        .where(sources.c.connected.is_(True), seen < moment)
-    )
+def _silent(since: int) -> tuple[sa.ColumnElement[bool], ...]:
+    seen = sa.exists().where(heartbeats.c.source_id == sources.c.id, heartbeats.c.seen_at >= since)
+    return sources.c.connected, ~seen
 
 
 def _matching(projects: Iterable[str], filters: Filters) -> list[sa.ColumnElement[bool]]:

@@ -120,7 +120,7 @@ def upgrade() -> None:
         "sources",
         ["connected", "id"],
         unique=False,
-        sqlite_where=sa.text("connected"),
+        sqlite_where=sa.text("connected = 1"),
         postgresql_where=sa.text("connected"),
     )
     op.create_index(op.f("ix_sources_identity_key"), "sources", ["identity_key"], unique=False)
