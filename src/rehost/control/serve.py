@@ -35,6 +35,7 @@ HANDOVER = "REHOST_SERVE_CONFIG_JSON"
 
 def serve(config: ServeConfig) -> None:
     """Serve until SIGTERM or SIGINT. Raises an Error if it cannot start."""
+    os.umask(0o077)  # what it makes is for its user alone
     config = prepare(config)
     print(f"Rehost serves at {url(config)} (API page: {url(config)}/docs)", flush=True)
     if (pin := _own_pin(config)) is not None:
@@ -72,7 +73,6 @@ def url(config: ServeConfig) -> str:
 
 def prepare(config: ServeConfig) -> ServeConfig:
     """Make the data folder, the keys and the schema ready; returns the settled configuration."""
-    os.umask(0o077)  # what is made there is for this user alone
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not config.database_url.startswith("sqlite:///"):
         raise BadConfiguration(
