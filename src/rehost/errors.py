@@ -249,6 +249,17 @@ class ApiError(Error):
         self.retryable = status >= 500 or status == HTTPStatus.TOO_MANY_REQUESTS
 
 
+class KeystoneUnreachable(Error):
+    """The external Keystone that must validate the token did not answer; wait and try again."""
+
+    code = "REHOST.5030"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retryable = True
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(f"Keystone at {url} cannot validate the token now: {why}", url=url)
+
+
 class ServiceUnreachable(Error):
     """No answer from the service: network, address, or the service itself; wait and try again."""
 

@@ -36,6 +36,13 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
     poll_interval: Annotated[
         int | None, typer.Option(help="Seconds between an agent's polls. [30]")
     ] = None,
+    keystone_url: Annotated[
+        str | None,
+        typer.Option(help="Take the tokens of this external Keystone too: https://…/v3."),
+    ] = None,
+    keystone_ca: Annotated[
+        str | None, typer.Option(help="PEM file of who signed Keystone's certificate.")
+    ] = None,
     body_limit: Annotated[int | None, typer.Option(help="Bytes of a request's body.")] = None,
 ) -> None:
     """Run the service until Ctrl-C. Each option can also be set as REHOST_<NAME>."""
@@ -52,6 +59,8 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
         "tls_key": tls_key,
         "insecure_http": insecure_http,
         "poll_interval": poll_interval,
+        "keystone_url": keystone_url,
+        "keystone_ca": keystone_ca,
         "body_limit": body_limit,
     }
     run(override(load(config), **options))

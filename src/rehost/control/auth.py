@@ -9,21 +9,29 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rehost.contract.signature import ALGORITHM, Request, parse_authorization, verify
 from rehost.control.clock import now_ms
 from rehost.control.keys import Keys
 from rehost.control.operation import ANONYMOUS, Caller
-from rehost.control.store.callers import Known, by_access_key, by_enrolment, by_token
+from rehost.control.store.callers import Known, by_access_key, by_enrolment, by_project, by_token
 from rehost.control.store.credentials import WRONG_CODE, code_digest, digest
 from rehost.control.store.hot import HotReader
 from rehost.control.throttle import Throttle
 from rehost.errors import NotAuthenticated
 
+if TYPE_CHECKING:
+    from rehost.control.keystone import Keystone  # keystoneauth1 takes a while to import
+
 WRONG_TOKEN = "the token is wrong, expired or revoked; log in again"  # noqa: S105
 WRONG_PROJECT = (
     "the caller has no role in the project that X-Project-Id names; "
     "GET /v3/auth/projects lists the user's projects"
+)
+WRONG_KEYSTONE_TOKEN = (
+    "Keystone does not know the token, or it is not for a project in which its user is admin, "  # noqa: S105
+    "member or reader"
 )
 WRONG_DOMAIN = "X-Domain-Id is not the domain of the user whom the access key belongs to"
 
@@ -31,7 +39,15 @@ WRONG_DOMAIN = "X-Domain-Id is not the domain of the user whom the access key be
 class Authenticator:
     """Tells who made a request. One for each process; any thread may use it."""
 
-    def __init__(self, hot: HotReader, keys: Keys, *, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self,
+        hot: HotReader,
+        keys: Keys,
+        *,
+        keystone: "Keystone | None" = None,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self.keystone = keystone
         self._hot = hot
         self._keys = keys
         self._clock = clock
@@ -60,7 +76,7 @@ class Authenticator:
             request = Request(method=method, target=target, headers=headers, body=body)
             known = self._signer(request)
         elif token := headers.get("x-auth-token"):
-            known = self._unexpired("token", digest(token), by_token, WRONG_TOKEN)
+            known = self._holder(token)
         elif code := headers.get("x-enrolment-code"):
             known = self._unexpired("enrolment", code_digest(code), by_enrolment, WRONG_CODE)
         else:
@@ -71,6 +87,18 @@ class Authenticator:
                 raise NotAuthenticated(WRONG_PROJECT)
             return known.by_project[project]
         return known.caller
+
+    def _holder(self, token: str) -> Known:
+        """Of a token of ours, or of Keystone's: the edge has asked about it."""
+        if self.keystone is None or not self.keystone.is_theirs(token):
+            return self._unexpired("token", digest(token), by_token, WRONG_TOKEN)
+        caller = self.keystone.caller(token)
+        if caller is None or caller.project_id is None:
+            raise NotAuthenticated(WRONG_KEYSTONE_TOKEN)
+        # Also the first read of the request, which the further ones rely on.
+        if self._known("project", caller.project_id, by_project) is None:
+            raise NotAuthenticated(WRONG_KEYSTONE_TOKEN)
+        return Known(caller=caller)
 
     def _unexpired(
         self, kind: str, key: str, load: Callable[[HotReader, str], Known | None], wrong: str

@@ -25,6 +25,8 @@ class ServeConfig:
     tls_certificate: str = ""  # PEM files; "" off loopback: one is made in the data folder
     tls_key: str = ""
     insecure_http: bool = False  # plain HTTP off loopback
+    keystone_url: str = ""  # of an external Keystone, with /v3; its users' tokens count too
+    keystone_ca: str = ""  # PEM file of who signed Keystone's certificate, if not public
     region: str = "local"
     poll_interval: int = 30  # seconds between an agent's polls
     body_limit: int = 8 * 1024 * 1024  # bytes of a request body

@@ -69,6 +69,7 @@ def authenticator(operation: Operation, services: Services) -> Callable[[HttpReq
         if operation.access is Access.ANYONE:
             caller = ANONYMOUS
         else:
+            await _ask_keystone(services, headers)
             body = await request.body() if services.auth.needs_body(headers) else b""
             caller = services.auth.caller(
                 operation.method,
@@ -83,6 +84,13 @@ def authenticator(operation: Operation, services: Services) -> Callable[[HttpReq
             _insist_on_json(headers)
 
     return authenticate
+
+
+async def _ask_keystone(services: Services, headers: dict[str, str]) -> None:
+    """Ask about a token that is Keystone's and new, away from the event loop."""
+    keystone = services.auth.keystone
+    if keystone is not None and (token := keystone.unknown(headers)) is not None:
+        await sync_to_thread(keystone.ask, token)
 
 
 async def _refuse_large(request: HttpRequest, headers: dict[str, str], limit: int) -> None:

@@ -202,6 +202,7 @@ def _of_its_kind(operation: Operation) -> Iterable[type[errors.Error]]:
     if operation.access is not Access.ANYONE:
         yield errors.NotAuthenticated
         yield errors.PermissionDenied
+        yield errors.KeystoneUnreachable
     if operation.access in (Access.AGENT, Access.ENROLLED):
         yield errors.NotYourResource
     if operation.method in ("POST", "PUT"):

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -25,6 +26,9 @@ from rehost.control.services import AgentBundle, Services
 from rehost.control.store.database import Database
 from rehost.control.store.hot import HotReader
 from rehost.errors import BadConfiguration
+
+if TYPE_CHECKING:
+    from rehost.control.keystone import Keystone  # keystoneauth1 takes a while to import
 
 log = logging.getLogger(__name__)
 
@@ -117,10 +121,18 @@ def open_services(config: ServeConfig) -> Services:
         database=database,
         hot=hot,
         heartbeats=Heartbeats(database, poll_interval=config.poll_interval),
-        auth=Authenticator(hot, keys.load(config.data)),
+        auth=Authenticator(hot, keys.load(config.data), keystone=_keystone(config, database)),
         agent_bundle=AgentBundle.pack(),
         pin=_own_pin(config),
     )
+
+
+def _keystone(config: ServeConfig, database: Database) -> "Keystone | None":
+    if not config.keystone_url:
+        return None
+    from rehost.control.keystone import Keystone
+
+    return Keystone(config.keystone_url, ca_file=config.keystone_ca, database=database)
 
 
 def _own_pin(config: ServeConfig) -> str | None:

@@ -50,8 +50,14 @@ def by_access_key(hot: HotReader, access: str) -> Known | None:
     return known and replace(known, secret=rows[0][0])
 
 
+def by_project(hot: HotReader, project_id: str) -> Known | None:
+    """None if the project is not here; otherwise what a holder of nothing else may do: nothing."""
+    row = hot.row("SELECT domain_id FROM projects WHERE id = ?", project_id)
+    return Known(caller=Caller(project_id=project_id, domain_id=row[0])) if row else None
+
+
 def by_enrolment(hot: HotReader, digest: str) -> Known | None:
-    """None if there is no such code, or it was used."""
+    """None if there is no such code; whether it was used up matters when it is redeemed."""
     row = hot.row(_OF_NEWCOMER, digest)
     if row is None:
         return None

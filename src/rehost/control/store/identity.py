@@ -59,6 +59,19 @@ def ensure_project(db: sa.Connection, name: str, *, domain: str) -> Project:
     return project_named(db, name, owner) or create_project(db, name, owner)
 
 
+def adopt_project(db: sa.Connection, project: Project) -> None:
+    """Have the project of another identity service here, with its domain, under its ids.
+
+    Its domain's name is marked: one of the same name may be here already.
+    """
+    if find_domain(db, id=project.domain.id) is None:
+        values = {"id": project.domain.id, "name": f"{project.domain.name} ({project.domain.id})"}
+        db.execute(sa.insert(domains).values(values))
+    if project_with_id(db, project.id) is None:
+        values = {"id": project.id, "domain_id": project.domain.id, "name": project.name}
+        db.execute(sa.insert(projects).values(values))
+
+
 def ensure_domain(db: sa.Connection, name: str) -> Domain:
     """The domain of this name, made if it is not there."""
     return find_domain(db, name=name) or _create_domain(db, name)
