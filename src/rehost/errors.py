@@ -151,6 +151,23 @@ class DatabaseTooNew(Error):
         )
 
 
+class DatabaseUnavailable(Error):
+    """The database cannot be read or written now: disk full, locked for long, gone; see why."""
+
+    code = "REHOST.5031"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retryable = True
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the service cannot use its database now: {why}", why=why)
+
+
+class CannotServe(Error):
+    """The service cannot start where it was told to: the address, or the data folder."""
+
+    code = "REHOST.1003"
+
+
 class BadConfiguration(Error):
     """A configuration file, variable or option has a value that cannot be used."""
 

@@ -209,6 +209,7 @@ def _of_its_kind(operation: Operation) -> Iterable[type[errors.Error]]:
         yield errors.BodyTooLarge
         yield errors.UnsupportedMediaType
     yield errors.TooManyRequests
+    yield errors.DatabaseUnavailable
     yield errors.Internal
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from rehost.control.heartbeat import Heartbeats
 from rehost.control.services import AgentBundle, Services
 from rehost.control.store.database import Database
 from rehost.control.store.hot import HotReader
-from rehost.errors import BadConfiguration
+from rehost.errors import BadConfiguration, CannotServe
 
 if TYPE_CHECKING:
     from rehost.control.keystone import Keystone  # keystoneauth1 takes a while to import
@@ -41,6 +42,7 @@ def serve(config: ServeConfig) -> None:
     """Serve until SIGTERM or SIGINT. Raises an Error if it cannot start."""
     os.umask(0o077)  # what it makes is for its user alone
     config = prepare(config)
+    _insist_on_address(config)
     print(f"Rehost serves at {url(config)} (API page: {url(config)}/docs)", flush=True)
     if (pin := _own_pin(config)) is not None:
         print(f"Its certificate is its own; clients trust it by --pin sha256:{pin}", flush=True)
@@ -66,6 +68,20 @@ def run(config: ServeConfig, factory: str) -> None:
     ).serve()
 
 
+def _insist_on_address(config: ServeConfig) -> None:
+    """Raise CannotServe if the address cannot be listened on, before anything is said."""
+    try:
+        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(found[0], found[1]) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(found[4])
+    except OSError as e:
+        raise CannotServe(
+            f"cannot listen on {config.host} port {config.port}: {e.strerror}; "
+            "choose another with --host and --port"
+        ) from e
+
+
 def url(config: ServeConfig) -> str:
     """Where the service is reached from outside."""
     if config.public_url:
@@ -77,7 +93,11 @@ def url(config: ServeConfig) -> str:
 
 def prepare(config: ServeConfig) -> ServeConfig:
     """Make the data folder, the keys and the schema ready; returns the settled configuration."""
-    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _insist_on_folder(config.data)
+    except OSError as e:
+        raise CannotServe(f"cannot use the data folder {config.data}: {e.strerror}") from e
     if not config.database_url.startswith("sqlite:///"):
         raise BadConfiguration(
             f"option database: {config.database_url.split(':', 1)[0]} is not supported; use SQLite"
@@ -92,6 +112,14 @@ def prepare(config: ServeConfig) -> ServeConfig:
     database.upgrade()
     database.close()
     return config
+
+
+def _insist_on_folder(folder: Path) -> None:
+    """Raise OSError unless files can be made there: SQLite's own message would not say where."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"x")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def application() -> Litestar:

@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from rehost.errors import DatabaseTooNew
+from rehost.errors import DatabaseTooNew, DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -26,13 +26,18 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        with self.engine.connect() as connection:
+        """A transaction that only reads. Raises DatabaseUnavailable."""
+        with _translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that holds the write lock from its start, so what it reads stays true."""
+        """A transaction that holds the write lock from its start, so what it reads stays true.
+
+        Raises DatabaseUnavailable; then nothing of it was written.
+        """
         with (
+            _translated(),
             self.engine.connect().execution_options(rehost_write=True) as connection,
             connection.begin(),
         ):
@@ -52,6 +57,19 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What the database refuses for reasons of its own is no fault of the request."""
+    try:
+        yield
+    except sa.exc.DatabaseError as e:
+        # Not its subclasses that tell of a wrong statement: SQLite says the plain one of a file
+        # that is no database.
+        if type(e) not in (sa.exc.OperationalError, sa.exc.DatabaseError):
+            raise
+        raise DatabaseUnavailable(str(e.orig)) from e
 
 
 def _tune(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own type

@@ -1,0 +1,101 @@
+"""What goes wrong around the service, and what it says then."""
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.compat.bodies import linux
+from tests.compat.conftest import Service, free_port
+
+
+def serve(*options: str) -> str:
+    """The one line that a service says which cannot start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rehost", "serve", *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    return line
+
+
+def test_port_in_use(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = serve("--data", str(tmp_path / "data"), "--port", str(port))
+    assert f"port {port}: Address already in use" in said
+
+
+def test_address_of_another_machine(tmp_path):
+    said = serve("--data", str(tmp_path / "data"), "--host", "192.0.2.77", "--insecure-http")
+    assert "192.0.2.77" in said
+
+
+def test_data_folder_that_is_a_file(tmp_path):
+    (tmp_path / "data").touch()
+    assert str(tmp_path / "data") in serve("--data", str(tmp_path / "data"))
+
+
+def test_database_that_is_none(tmp_path):
+    (tmp_path / "rehost.db").write_bytes(b"not a database, but long enough" * 100)
+    assert "not a database" in serve("--data", str(tmp_path))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1200k", "tmpfs", tmp_path], check=True)
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+
+
+@pytest.mark.needs("root", "mount")
+def test_full_disk_is_said_loses_nothing_and_heals(small_disk: Path):
+    service = Service(small_disk / "data", free_port())
+    service.start()
+    try:
+        token = service.token()
+        stored: list[str] = []
+        while True:
+            status, _, answer = service.call("POST", "/v3/sources", linux(), X_Auth_Token=token)
+            if status != 200:
+                break
+            stored.append(answer["id"])
+        assert (status, answer["error_code"]) == (503, "REHOST.5031")
+        assert "full" in answer["error_msg"]
+        for source_id in stored:
+            path = f"/v3/sources/{source_id}"
+            assert service.call("GET", path, X_Auth_Token=token)[0] == 200
+
+        subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
+        assert service.call("POST", "/v3/sources", linux(), X_Auth_Token=token)[0] == 200
+        listed = service.call("GET", "/v3/sources", X_Auth_Token=token)[2]
+        assert listed["count"] == len(stored) + 1
+    finally:
+        service.stop()
+
+
+def test_writers_wait_for_one_that_takes_long(service: Service):
+    token = service.token()
+    with service.house() as opened, opened.database.write():
+        status: list[int] = []
+        waiting = threading.Thread(
+            target=lambda: status.append(
+                service.call("POST", "/v3/sources", linux(), X_Auth_Token=token)[0]
+            )
+        )
+        waiting.start()
+        waiting.join(1.5)
+        assert status == []
+        # Reads do not wait.
+        assert service.call("GET", "/v3/sources?limit=1", X_Auth_Token=token)[0] == 200
+    waiting.join(20)
+    assert status == [200]
