@@ -13,7 +13,7 @@ from tests.compat.bodies import linux
 from tests.compat.conftest import Service, free_port
 
 
-def serve(*options: str) -> str:
+def serve(*options: str, code: int = 1) -> str:
     """The one line that a service says which cannot start."""
     done = subprocess.run(
         [sys.executable, "-m", "rehost", "serve", *options],
@@ -22,7 +22,7 @@ def serve(*options: str) -> str:
         timeout=60,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == code
     assert done.stdout == ""
     [line] = done.stderr.splitlines()
     return line
@@ -47,7 +47,7 @@ def test_data_folder_that_is_a_file(tmp_path):
 
 def test_database_that_is_none(tmp_path):
     (tmp_path / "rehost.db").write_bytes(b"not a database, but long enough" * 100)
-    assert "not a database" in serve("--data", str(tmp_path))
+    assert "not a database" in serve("--data", str(tmp_path), code=5)
 
 
 @pytest.fixture
