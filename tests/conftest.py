@@ -19,8 +19,10 @@ def is_root() -> bool:
 
 
 def has_loop() -> bool:
+    if not is_root() or shutil.which("losetup") is None:
+        return False
     found = subprocess.run(["losetup", "--find"], check=False, capture_output=True)
-    return is_root() and found.returncode == 0
+    return found.returncode == 0
 
 
 def has_filesystem(name: str) -> bool:
