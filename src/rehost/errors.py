@@ -220,6 +220,56 @@ class IdentityExists(Error):
         super().__init__(f"there is a {kind} {name!r} in domain {domain!r} already", name=name)
 
 
+class MigprojectNotFound(Error):
+    """The migration project was never created, has been deleted, or is another project's."""
+
+    code = "REHOST.4042"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, migproject_id: str) -> None:
+        super().__init__(
+            f"migration project {migproject_id!r} not found", migproject_id=migproject_id
+        )
+
+
+class NameTaken(Error):
+    """Names of this kind of resource are unique in a project, and this one is taken."""
+
+    code = "REHOST.4092"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"body field name: there is a {kind} {name!r} already", name=name)
+
+
+class MigprojectIsDefault(Error):
+    """The default migration project cannot be deleted; make another one the default first."""
+
+    code = "REHOST.4093"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, migproject_id: str) -> None:
+        super().__init__(
+            f"migration project {migproject_id!r} is the default; make another one the default, "
+            "then delete it",
+            migproject_id=migproject_id,
+        )
+
+
+class MigprojectNotEmpty(Error):
+    """Source servers belong to the migration project; move or delete them first."""
+
+    code = "REHOST.4094"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, migproject_id: str, sources: int) -> None:
+        super().__init__(
+            f"{sources} source servers belong to migration project {migproject_id!r}; move them "
+            "to another one or delete them first",
+            migproject_id=migproject_id,
+        )
+
+
 class TokenNotFound(Error):
     """The token asked about is not a user's token, or it has expired or was revoked."""
 

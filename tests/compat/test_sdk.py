@@ -178,10 +178,12 @@ def test_list_filters(caller: Caller, source_id: str, query: dict[str, Any], fou
 
 
 def test_rename(caller: Caller, source_id: str):
-    body = build("PutSourceServerBody", {"name": "店铺-1", "migprojectid": "m1"})
+    wave = {"name": "rename", "region": "local", "type": "MIGRATE_BLOCK"}
+    m1 = caller.create_migproject(body=build("PostMigProjectBody", wave)).id
+    body = build("PutSourceServerBody", {"name": "店铺-1", "migprojectid": m1})
     caller.update_server_name(source_id=source_id, body=body)
     assert caller.show_server(source_id=source_id).name == "店铺-1"
-    assert caller.list_servers(migproject="m1").count == 1
+    assert caller.list_servers(migproject=m1).count == 1
 
 
 def test_disks_anew(caller: Caller, source_id: str):
@@ -216,6 +218,26 @@ def test_overview_and_errors(caller: Caller, source_id: str):
     assert (check["name"], check["result"]) == ("PARAVIRTUALIZATION", "ERROR")
     assert caller.list_error_servers(limit=0, offset=1).migration_errors == []
     caller.delete_server(source_id=unfit)
+
+
+def test_migprojects(caller: Caller):
+    sent = {"name": "第一批-1", "region": "local", "type": "MIGRATE_FILE", "speed_limit": 300,
+            "description": "first", "syncing": True}  # fmt: skip
+    made = caller.create_migproject(body=build("PostMigProjectBody", sent)).id
+    assert_shows(caller.show_migproject(mig_project_id=made), sent | {"isdefault": False})
+    listed = caller.list_migprojects(limit=100)
+    [default] = [m for m in listed.migprojects if m.isdefault]
+    [mine] = [m for m in listed.migprojects if m.id == made]
+    assert_shows(mine, sent)
+    caller.update_migproject(mig_project_id=made, body=build("MigProject", {"speed_limit": 0}))
+    assert caller.show_migproject(mig_project_id=made).speed_limit == 0
+    caller.update_default_migproject(mig_project_id=made)
+    assert caller.show_migproject(mig_project_id=made).isdefault
+    caller.update_default_migproject(mig_project_id=default.id)
+    caller.delete_migproject(mig_project_id=made)
+    with pytest.raises(ClientRequestException) as gone:
+        caller.show_migproject(mig_project_id=made)
+    assert (gone.value.status_code, gone.value.error_code) == (404, "REHOST.4042")
 
 
 def test_commands(caller: Caller, source_id: str):

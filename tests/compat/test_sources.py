@@ -165,7 +165,10 @@ def test_list_filters(service: Service, token: str):
     register(service, token, linux(name="alpha", ip="198.51.100.1"))
     register(service, token, linux(name="beta_100%", ip="198.51.100.2", ipv6="2001:db8::2"))
     bad = register(service, token, linux(name="gamma", paravirtualization=True))
-    service.call("PUT", f"/v3/sources/{bad}", {"migprojectid": "mp1"}, X_Auth_Token=token)
+    wanted = {"name": "wave-1", "region": "local", "type": "MIGRATE_BLOCK"}
+    _, _, made = service.call("POST", "/v3/migprojects", wanted, X_Auth_Token=token)
+    move = {"migprojectid": made["id"]}
+    assert service.call("PUT", f"/v3/sources/{bad}", move, X_Auth_Token=token)[0] == 200
     everything = {"alpha", "beta_100%", "gamma"}
     for query, names in {
         "": everything,
@@ -177,7 +180,8 @@ def test_list_filters(service: Service, token: str):
         "?ip=198.51.100.1": {"alpha"},
         "?ipv6=2001:db8::2": {"beta_100%"},
         f"?id={bad}": {"gamma"},
-        "?migproject=mp1": {"gamma"},
+        f"?migproject={made['id']}": {"gamma"},
+        "?migproject=nobody": set(),
         "?migration_cycle=setting": {"alpha", "beta_100%"},
         "?connected=true": everything,
         "?connected=false": set(),

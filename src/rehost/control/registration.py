@@ -12,7 +12,7 @@ from rehost.control import judgement
 from rehost.control.clock import now_ms
 from rehost.control.operation import Caller
 from rehost.control.services import Services
-from rehost.control.store import commands, credentials, sources
+from rehost.control.store import commands, credentials, migprojects, sources
 from rehost.errors import InvalidRequest, SourceBusy, SourceExists, SourceNotFound
 from rehost.model.disk import Btrfs, Disk, VolumeGroup
 from rehost.model.identity import contradictions
@@ -39,7 +39,10 @@ def register(
         raise InvalidRequest("body field ip: give ip or ipv6, an address of the source server")
     with services.database.write() as db:
         row = _stored(db, caller, report)
-        source_id = _update(db, row, report) if row is not None else _insert(db, caller, report)
+        if row is not None:
+            source_id = _update(db, row, report)
+        else:
+            source_id = _insert(db, caller, report, region=services.config.region)
         if caller.enrolment is not None:
             credentials.redeem_enrolment(db, caller.enrolment, source_id)
         commands.hand_out_again(db, source_id)
@@ -141,15 +144,15 @@ def _report(row: RowOfSource) -> Report:
     return msgspec.json.decode(row.report, type=Report)
 
 
-def _insert(db: sa.Connection, caller: Caller, report: Report) -> str:
-    source_id = str(uuid.uuid4())
+def _insert(db: sa.Connection, caller: Caller, report: Report, *, region: str) -> str:
+    source_id, project_id = str(uuid.uuid4()), _project(caller)
     state, cycle = judgement.standing(report)
     now = now_ms()
     number = sources.insert(
         db,
         {
             "id": source_id,
-            "project_id": _project(caller),
+            "project_id": project_id,
             "identity_key": _identity_key(report),
             "name": report.name,
             "state": state,
@@ -159,7 +162,7 @@ def _insert(db: sa.Connection, caller: Caller, report: Report) -> str:
             "state_action_time": now,
             "stage_action_time": now,
             "last_visit_time": now,
-            "migproject": "",
+            "migproject": migprojects.ensure_default(db, project_id, region=region),
             "enterprise_project_id": judgement.default_enterprise_project(report),
             "target_vm_id": "",
             "has_consistency_result": False,

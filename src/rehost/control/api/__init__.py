@@ -1,12 +1,13 @@
 """The operations, one module for each kind of resource. To add a module: a line here."""
 
-from rehost.control.api import agents, commands, enrolments, identity, service, sources
+from rehost.control.api import agents, commands, enrolments, identity, migprojects, service, sources
 
 OPERATIONS = (
     *service.OPERATIONS,
     *identity.OPERATIONS,
     *enrolments.OPERATIONS,
     *sources.OPERATIONS,
+    *migprojects.OPERATIONS,
     *commands.OPERATIONS,
     *agents.OPERATIONS,
 )

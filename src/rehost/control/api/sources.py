@@ -7,6 +7,7 @@ from typing import Annotated
 from rehost.control import document, registration
 from rehost.control.api.source_body import ListServersResponse, ShowServerResponse
 from rehost.control.operation import Access, Context, operation
+from rehost.control.store import migprojects
 from rehost.control.store import sources as table
 from rehost.control.store.hot import HotReader
 from rehost.errors import InvalidRequest, NotAuthenticated, SourceBusy, SourceExists, SourceNotFound
@@ -200,14 +201,16 @@ def update_disk_info(ctx: Context, source_id: str, body: PutDiskInfoReq) -> Done
     "/v3/sources/{source_id}",
     returns=Done,
     action="sms:server:update",
-    raises=(SourceNotFound,),
+    raises=(SourceNotFound, InvalidRequest),
 )
 def update_server_name(ctx: Context, source_id: str, body: PutSourceServerBody) -> Done:
     """Rename a source server, move it to a migration project, or adjust its target's disks."""
     _refuse_volumes(body)
-    changes = {"name": body.name, "migproject": body.migprojectid}
+    changes = {"name": body.name, "migproject": body.migprojectid or None}
     with ctx.services.database.write() as db:
         row = registration.visible(db, ctx.caller, source_id)
+        if body.migprojectid:
+            migprojects.require_for_source(db, row.project_id, body.migprojectid)
         if body.disks:
             registration.choose(db, row, body.disks)
         if values := {k: v for k, v in changes.items() if v is not None}:

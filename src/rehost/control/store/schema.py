@@ -124,6 +124,33 @@ sources = sa.Table(
     sqlite_autoincrement=True,  # check ids are made of it: a number is never used again
 )
 
+migprojects = sa.Table(
+    "migprojects",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("project_id", sa.ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("description", sa.String(255), nullable=False),
+    sa.Column("isdefault", sa.Boolean, nullable=False),
+    sa.Column("region", sa.String(255), nullable=False),
+    sa.Column("start_target_server", sa.Boolean, nullable=False),
+    sa.Column("speed_limit", sa.Integer, nullable=False),  # Mbit/s; 0: none
+    sa.Column("use_public_ip", sa.Boolean, nullable=False),
+    sa.Column("exist_server", sa.Boolean, nullable=False),
+    sa.Column("type", sa.String(16), nullable=False),
+    sa.Column("enterprise_project", sa.String(255), nullable=False),
+    sa.Column("syncing", sa.Boolean, nullable=False),
+    sa.Column("start_network_check", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("project_id", "name"),
+    sa.Index(
+        "uq_migprojects_default",
+        "project_id",
+        unique=True,
+        sqlite_where=sa.text("isdefault = 1"),
+        postgresql_where=sa.text("isdefault"),
+    ),
+)
+
 # Apart from sources, so that noting that an agent was here rewrites a few bytes, not its document.
 heartbeats = sa.Table(
     "heartbeats",
