@@ -39,7 +39,7 @@ wsgiref.simple_server.make_server("127.0.0.1", port, application).serve_forever(
 
 def environment() -> Path:
     """A virtual environment with Keystone, kept between runs: it takes a while to make."""
-    cache = Path(os.environ.get("REHOST_CACHE", "/var/tmp/rehost-cache"))
+    cache = Path(os.environ.get("REHOST_CACHE", Path.home() / ".cache" / "rehost"))
     name = hashlib.sha256(f"{KEYSTONE} {sys.version}".encode()).hexdigest()[:16]
     made = cache / f"keystone-{name}"
     if not (made / "complete").exists():
@@ -73,8 +73,20 @@ class KeystoneServer:
         manage = [str(programs / "keystone-manage"), "--config-file", str(configuration)]
         for step in (
             ["db_sync"],
-            ["fernet_setup", "--keystone-user", str(os.getuid()), "--keystone-group", "0"],
-            ["credential_setup", "--keystone-user", str(os.getuid()), "--keystone-group", "0"],
+            [
+                "fernet_setup",
+                "--keystone-user",
+                str(os.getuid()),
+                "--keystone-group",
+                str(os.getgid()),
+            ],
+            [
+                "credential_setup",
+                "--keystone-user",
+                str(os.getuid()),
+                "--keystone-group",
+                str(os.getgid()),
+            ],
             ["bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-public-url", self.url],
         ):
             done = subprocess.run([*manage, *step], env=environ, capture_output=True, check=False)

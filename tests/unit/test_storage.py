@@ -133,6 +133,7 @@ def test_md(tmp_path, offset):
     assert found.uuid == "11111111-1111-1111-1111-111111111111"
 
 
+@pytest.mark.needs("mkfs.ext4")
 def test_a_label_of_lvm_hides_the_filesystem_that_was_there_before(image):
     path = image("mkfs.ext4", "-q", size=16 * MIB)
     label = b"LABELONE" + bytes(16) + b"LVM2 001" + b"abcdefghijklmnopqrstuvwxyz012345"
