@@ -270,6 +270,29 @@ class MigprojectNotEmpty(Error):
         )
 
 
+class TemplateNotFound(Error):
+    """The server template was never created, has been deleted, or is another project's."""
+
+    code = "REHOST.4043"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, template_id: str) -> None:
+        super().__init__(f"server template {template_id!r} not found", template_id=template_id)
+
+
+class NotYourTemplate(Error):
+    """An agent sees no server template but that of its own source's task."""
+
+    code = "REHOST.4031"
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, template_id: str) -> None:
+        super().__init__(
+            f"server template {template_id!r} is not that of this source's task",
+            template_id=template_id,
+        )
+
+
 class TokenNotFound(Error):
     """The token asked about is not a user's token, or it has expired or was revoked."""
 

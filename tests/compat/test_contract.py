@@ -24,16 +24,18 @@ SERVED = {
     "UpdateCommandResult", "ListApiVersion", "ShowApiVersion", "ShowConfig",
     "CreateMigproject", "ListMigprojects", "ShowMigproject", "UpdateMigproject",
     "UpdateDefaultMigproject", "DeleteMigproject",
+    "CreateTemplate", "ListTemplates", "ShowTemplate", "UpdateTemplate", "DeleteTemplate",
+    "DeleteTemplates", "ShowTargetPassword",
 }  # fmt: skip
 NOT_YET = {
-    "CollectLog", "CreatePrivacyAgreements", "CreateTask", "CreateTemplate",
-    "DeleteTask", "DeleteTasks", "DeleteTemplate", "DeleteTemplates",
-    "ExportConsistencyResults", "ListTasks", "ListTemplates", "ShowCertKey",
+    "CollectLog", "CreatePrivacyAgreements", "CreateTask",
+    "DeleteTask", "DeleteTasks",
+    "ExportConsistencyResults", "ListTasks", "ShowCertKey",
     "ShowConfigSetting", "ShowConsistencyResult", "ShowPassphrase",
-    "ShowPrivacyAgreements", "ShowTargetPassword", "ShowTask", "ShowTemplate",
+    "ShowPrivacyAgreements", "ShowTask",
     "ShowsSpeedLimits", "UpdateConsistencyResult", "UpdateCopyState",
     "UpdateNetworkCheckInfo", "UpdateSpeed", "UpdateTask", "UpdateTaskSpeed",
-    "UpdateTaskStatus", "UpdateTemplate", "UploadSpecialConfigurationSetting",
+    "UpdateTaskStatus", "UploadSpecialConfigurationSetting",
 }  # fmt: skip
 
 # Fields that the API does not have, by its name of the model.

@@ -240,6 +240,43 @@ def test_migprojects(caller: Caller):
     assert (gone.value.status_code, gone.value.error_code) == (404, "REHOST.4042")
 
 
+TEMPLATE = {
+    "name": "网页-1",
+    "region": "local",
+    "target_server_name": "web-1",
+    "availability_zone": "az-1",
+    "volumetype": "SSD",
+    "flavor": "c6.large.2",
+    "vpc": {"id": "autoCreate", "name": "net", "cidr": "192.0.2.0/24"},
+    "nics": [{"id": "autoCreate", "name": "eth0", "cidr": "192.0.2.0/24", "ip": "192.0.2.7"}],
+    "security_groups": [{"id": "autoCreate", "name": "web"}],
+    "publicip": {"type": "5_bgp", "bandwidth_size": 5, "bandwidth_share_type": "PER"},
+    "disk": [{"index": 0, "name": "system", "disktype": "SSD", "size": 40, "device_use": "OS"}],
+    "data_volume_type": "SATA",
+    "image_id": "debian-12",
+}
+
+
+def test_templates(caller: Caller):
+    secret = {"target_password": "S3cret!", "is_template": False}
+    body = build("CreateTemplateReq", {"template": build("TemplateRequest", TEMPLATE | secret)})
+    made = caller.create_template(body=body).id
+    shown = caller.show_template(id=made).template
+    assert_shows(shown, TEMPLATE | {"is_template": "false", "target_password": "", "id": made})
+    [listed] = caller.list_templates(name="网页", region="local", limit=50).templates
+    assert_shows(listed, TEMPLATE)
+    assert caller.show_target_password(id=made).target_password == "S3cret!"
+    change = build("TemplateRequest", {"name": "web-2", "flavor": "c6.xlarge.2"})
+    caller.update_template(id=made, body=build("UpdateTemplateReq", {"template": change}))
+    shown = caller.show_template(id=made).template
+    assert_shows(shown, TEMPLATE | {"name": "web-2", "flavor": "c6.xlarge.2"})
+    assert caller.show_target_password(id=made).target_password == "S3cret!"
+    caller.delete_template(id=made)
+    two = [caller.create_template(body=body).id for _ in range(2)]
+    caller.delete_templates(body=sms.DeletetemplatesReq(ids=two))
+    assert caller.list_templates().count == 0
+
+
 def test_commands(caller: Caller, source_id: str):
     assert caller.show_command(server_id=source_id).command_name == "TASK_NOT_STARTED"
     with caller.service.house() as house, house.database.write() as db:

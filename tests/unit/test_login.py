@@ -28,6 +28,7 @@ def services(home) -> Services:
         hot=auth._hot,
         heartbeats=Heartbeats(home.database, poll_interval=30),
         auth=auth,
+        keys=home.keys,
         pin=None,
         agent_bundle=AgentBundle(data=b"", digest=""),
     )

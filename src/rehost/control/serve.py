@@ -143,13 +143,15 @@ def application() -> Litestar:
 def open_services(config: ServeConfig) -> Services:
     """What the operations need, on a prepared data folder."""
     database = Database(config.database_url)
+    secrets = keys.load(config.data)
     hot = HotReader(Path(config.database_url.removeprefix("sqlite:///")))
     return Services(
         config=config,
         database=database,
         hot=hot,
         heartbeats=Heartbeats(database, poll_interval=config.poll_interval),
-        auth=Authenticator(hot, keys.load(config.data), keystone=_keystone(config, database)),
+        auth=Authenticator(hot, secrets, keystone=_keystone(config, database)),
+        keys=secrets,
         agent_bundle=AgentBundle.pack(),
         pin=_own_pin(config),
     )

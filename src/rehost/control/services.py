@@ -7,6 +7,7 @@ from rehost.contract.bundle import agent_bundle
 from rehost.control.auth import Authenticator
 from rehost.control.config import ServeConfig
 from rehost.control.heartbeat import Heartbeats
+from rehost.control.keys import Keys
 from rehost.control.store.database import Database
 from rehost.control.store.hot import HotReader
 
@@ -31,5 +32,6 @@ class Services:
     hot: HotReader
     heartbeats: Heartbeats
     auth: Authenticator
+    keys: Keys
     agent_bundle: AgentBundle
     pin: str | None  # sha256 of the service's own certificate, if it made one

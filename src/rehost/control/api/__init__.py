@@ -1,6 +1,15 @@
 """The operations, one module for each kind of resource. To add a module: a line here."""
 
-from rehost.control.api import agents, commands, enrolments, identity, migprojects, service, sources
+from rehost.control.api import (
+    agents,
+    commands,
+    enrolments,
+    identity,
+    migprojects,
+    service,
+    sources,
+    templates,
+)
 
 OPERATIONS = (
     *service.OPERATIONS,
@@ -8,6 +17,7 @@ OPERATIONS = (
     *enrolments.OPERATIONS,
     *sources.OPERATIONS,
     *migprojects.OPERATIONS,
+    *templates.OPERATIONS,
     *commands.OPERATIONS,
     *agents.OPERATIONS,
 )

@@ -14,13 +14,12 @@ from rehost.errors import (
     MigprojectNotFound,
     NameTaken,
 )
-from rehost.model.limits import Meta, Text
+from rehost.model.limits import WORD, Meta, Text
 from rehost.model.task import TaskType
 
 RESOURCE = "migration projects"
 PAGE = 50  # what limit=0 means
-# Letters of any script. The end is not "$", which in Python also stands before a last newline.
-MigprojectName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[\w-]+(?![\s\S])")]
+MigprojectName = Annotated[str, Meta(min_length=1, max_length=100, pattern=WORD)]
 SpeedLimit = Annotated[int, Meta(ge=0, le=10000, description="Mbit/s; 0: no limit")]
 Limit = Annotated[int, Meta(ge=0, le=100)]
 Offset = Annotated[int, Meta(ge=0, le=65535)]

@@ -151,6 +151,21 @@ migprojects = sa.Table(
     ),
 )
 
+templates = sa.Table(
+    "templates",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("project_id", sa.ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("region", sa.String(255), nullable=False),
+    sa.Column("availability_zone", sa.String(255), nullable=False),
+    sa.Column("document", sa.Text, nullable=False),  # JSON: as it was given, but the password
+    sa.Column("target_password", sa.Text),  # encrypted
+    sa.Index("ix_templates_page", "project_id", "number"),
+    sqlite_autoincrement=True,
+)
+
 # Apart from sources, so that noting that an agent was here rewrites a few bytes, not its document.
 heartbeats = sa.Table(
     "heartbeats",
