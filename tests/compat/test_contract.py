@@ -25,14 +25,14 @@ SERVED = {
     "CreateMigproject", "ListMigprojects", "ShowMigproject", "UpdateMigproject",
     "UpdateDefaultMigproject", "DeleteMigproject",
     "CreateTemplate", "ListTemplates", "ShowTemplate", "UpdateTemplate", "DeleteTemplate",
-    "DeleteTemplates", "ShowTargetPassword",
+    "DeleteTemplates", "ShowTargetPassword", "CreatePrivacyAgreements", "ShowPrivacyAgreements",
 }  # fmt: skip
 NOT_YET = {
-    "CollectLog", "CreatePrivacyAgreements", "CreateTask",
+    "CollectLog", "CreateTask",
     "DeleteTask", "DeleteTasks",
     "ExportConsistencyResults", "ListTasks", "ShowCertKey",
     "ShowConfigSetting", "ShowConsistencyResult", "ShowPassphrase",
-    "ShowPrivacyAgreements", "ShowTask",
+    "ShowTask",
     "ShowsSpeedLimits", "UpdateConsistencyResult", "UpdateCopyState",
     "UpdateNetworkCheckInfo", "UpdateSpeed", "UpdateTask", "UpdateTaskSpeed",
     "UpdateTaskStatus", "UploadSpecialConfigurationSetting",

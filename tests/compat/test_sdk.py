@@ -277,6 +277,13 @@ def test_templates(caller: Caller):
     assert caller.list_templates().count == 0
 
 
+def test_privacy_agreement(caller: Caller):
+    assert caller.show_privacy_agreements().flag is False
+    caller.create_privacy_agreements()
+    caller.create_privacy_agreements()
+    assert caller.show_privacy_agreements().flag is True
+
+
 def test_commands(caller: Caller, source_id: str):
     assert caller.show_command(server_id=source_id).command_name == "TASK_NOT_STARTED"
     with caller.service.house() as house, house.database.write() as db:

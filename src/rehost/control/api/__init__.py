@@ -2,6 +2,7 @@
 
 from rehost.control.api import (
     agents,
+    agreements,
     commands,
     enrolments,
     identity,
@@ -19,5 +20,6 @@ OPERATIONS = (
     *migprojects.OPERATIONS,
     *templates.OPERATIONS,
     *commands.OPERATIONS,
+    *agreements.OPERATIONS,
     *agents.OPERATIONS,
 )

@@ -166,6 +166,14 @@ templates = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# Who accepted the privacy agreement: no reference, for users of an external Keystone have no row.
+agreements = sa.Table(
+    "agreements",
+    metadata,
+    sa.Column("subject", sa.String(255), primary_key=True),  # user:<domain>:<id> or source:<id>
+    sa.Column("accepted_at", sa.BigInteger, nullable=False),
+)
+
 # Apart from sources, so that noting that an agent was here rewrites a few bytes, not its document.
 heartbeats = sa.Table(
     "heartbeats",
