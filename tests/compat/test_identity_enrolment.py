@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 
+from tests.compat.bodies import linux
 from tests.compat.conftest import Service
 
 
@@ -79,3 +80,15 @@ def test_a_code_opens_nothing_but_registration(service, enrolment, method, path)
     body = b"{}" if method == "POST" else None
     status, *_ = service.call(method, path, body, X_Enrolment_Code=enrolment["code"])
     assert status == 403
+
+
+def test_a_code_does_not_reach_another_machine_by_its_id(service, enrolment):
+    token = service.token()
+    _, _, other = service.call("POST", "/v3/sources", linux(), X_Auth_Token=token)
+    nobody = linux(id=other["id"], name="intruder", facts={"identity": {}})
+    status, _, answer = service.call(
+        "POST", "/v3/sources", nobody, X_Enrolment_Code=enrolment["code"]
+    )
+    assert (status, answer["id"] == other["id"]) == (200, False)
+    _, _, shown = service.call("GET", f"/v3/sources/{other['id']}", X_Auth_Token=token)
+    assert shown["name"] == "web-1"

@@ -112,7 +112,8 @@ def _stored(db: sa.Connection, caller: Caller, report: Report) -> RowOfSource | 
         found = stage.find(report, {row.id: _identity(row) for row in rows.values()})
         if found is not None:
             return _of_this_project(rows[found], caller)
-    if report.id:
+    # A code is for one machine, which it does not name: an id could be any other's.
+    if report.id and caller.enrolment is None:
         row = sources.get(db, report.id)
         if row is not None and row.project_id in caller.projects:
             return _own(row, report)
