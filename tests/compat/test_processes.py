@@ -1,7 +1,9 @@
 """Several processes on one database, and processes that die: nothing stale, nothing lost."""
 
 import signal
+import socket
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -88,3 +90,19 @@ def test_service_stops_on_sigterm_without_an_error(make_service: Callable[..., S
     service.process.send_signal(signal.SIGTERM)
     assert service.process.wait(20) == 0
     assert "ERROR" not in service.log.read_text()
+
+
+def test_workers_end_with_the_service_even_if_it_is_killed(make_service: Callable[..., Service]):
+    service = make_service("--workers", "2")
+    assert service.process is not None
+    service.process.kill()
+    service.process.wait(20)
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", service.port), timeout=1).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.1)
+    service.kill()
+    pytest.fail("somebody still listens")

@@ -32,3 +32,12 @@ def test_no_file(tmp_path):
     with pytest.raises(BadConfiguration, match="nowhere"):
         load(tmp_path / "nowhere.toml", {})
     assert load(None, {}) == ServeConfig()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("port", 0), ("port", 65536), ("workers", 0), ("poll_interval", 0), ("body_limit", -5)],
+)
+def test_a_number_out_of_range_is_named(name, value):
+    with pytest.raises(BadConfiguration, match=name):
+        override(ServeConfig(), **{name: value})

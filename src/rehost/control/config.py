@@ -10,6 +10,12 @@ from typing import Any
 from rehost.errors import BadConfiguration
 
 PREFIX = "REHOST_"
+RANGES = {
+    "port": range(1, 65536),
+    "workers": range(1, 1025),
+    "poll_interval": range(1, 86401),
+    "body_limit": range(1024, 1 << 30),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +81,9 @@ def _convert(name: str, value: Any, kind: type) -> Any:  # noqa: ANN401
             raise BadConfiguration(f"option {name}: {value!r} is neither true nor false")
         return text in ("1", "true")
     try:
-        return kind(value) if kind is not Path else Path(value)
+        converted = kind(value) if kind is not Path else Path(value)
     except (TypeError, ValueError) as e:
         raise BadConfiguration(f"option {name}: {value!r} is not a valid {kind.__name__}") from e
+    if (known := RANGES.get(name)) and converted not in known:
+        raise BadConfiguration(f"option {name}: {value} is not within {known[0]} and {known[-1]}")
+    return converted

@@ -27,6 +27,7 @@ from rehost.control.services import AgentBundle, Services
 from rehost.control.store.database import Database
 from rehost.control.store.hot import HotReader
 from rehost.errors import BadConfiguration, CannotServe
+from rehost.system.process import end_with_parent
 
 if TYPE_CHECKING:
     from rehost.control.keystone import Keystone  # keystoneauth1 takes a while to import
@@ -42,7 +43,7 @@ def serve(config: ServeConfig) -> None:
     """Serve until SIGTERM or SIGINT. Raises an Error if it cannot start."""
     os.umask(0o077)  # what it makes is for its user alone
     config = prepare(config)
-    _insist_on_address(config)
+    _address(config)
     print(f"Rehost serves at {url(config)} (API page: {url(config)}/docs)", flush=True)
     if (pin := _own_pin(config)) is not None:
         print(f"Its certificate is its own; clients trust it by --pin sha256:{pin}", flush=True)
@@ -57,7 +58,7 @@ def run(config: ServeConfig, factory: str) -> None:
     Granian(
         factory,
         factory=True,
-        address=config.host,
+        address=_address(config),
         port=config.port,
         interface=Interfaces.ASGI,
         workers=config.workers,
@@ -68,8 +69,12 @@ def run(config: ServeConfig, factory: str) -> None:
     ).serve()
 
 
-def _insist_on_address(config: ServeConfig) -> None:
-    """Raise CannotServe if the address cannot be listened on, before anything is said."""
+def _address(config: ServeConfig) -> str:
+    """The IP address of `host`. Raises CannotServe if nobody can listen there now.
+
+    The processes of a service share its port. So would a second service, without a word, and get
+    half of the first one's requests.
+    """
     try:
         found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
         with socket.socket(found[0], found[1]) as probe:
@@ -80,6 +85,7 @@ def _insist_on_address(config: ServeConfig) -> None:
             f"cannot listen on {config.host} port {config.port}: {e.strerror}; "
             "choose another with --host and --port"
         ) from e
+    return str(found[4][0])
 
 
 def url(config: ServeConfig) -> str:
@@ -124,6 +130,7 @@ def _insist_on_folder(folder: Path) -> None:
 
 def application() -> Litestar:
     """The application of one worker process."""
+    end_with_parent()  # or it held the port, with an older program, against the next service
     config = override(ServeConfig(), **json.loads(os.environ[HANDOVER]))
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     services = open_services(config)

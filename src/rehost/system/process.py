@@ -1,6 +1,7 @@
 """Programs that run beside this one and do not outlive it."""
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from rehost.errors import ProgramFailed
 
 PATIENCE_S = 5.0  # to end by itself after SIGTERM
 TAIL_LINES = 15
+PR_SET_PDEATHSIG = 1
 
 
 class Process:
@@ -87,6 +89,11 @@ def run(
     if done.returncode:
         raise ProgramFailed(name, f"ended with status {done.returncode}", done.stderr.strip())
     return done.stdout
+
+
+def end_with_parent() -> None:
+    """Get SIGTERM when the process that started this one ends, even if it was killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _dies_with_parent() -> tuple[str, ...]:
