@@ -99,3 +99,16 @@ def test_writers_wait_for_one_that_takes_long(service: Service):
         assert service.call("GET", "/v3/sources?limit=1", X_Auth_Token=token)[0] == 200
     waiting.join(20)
     assert status == [200]
+
+
+def test_serves_at_a_name(tmp_path):
+    service = Service(tmp_path / "data", free_port(), ("--host", "localhost"))
+    service.start()
+    service.stop()
+
+
+def test_database_is_for_its_owner_alone_in_a_folder_that_is_not(tmp_path):
+    tmp_path.chmod(0o755)
+    service = Service(tmp_path, free_port())
+    service.rehost("user", "create", "ada")
+    assert {file.stat().st_mode & 0o077 for file in tmp_path.iterdir()} == {0}

@@ -1,5 +1,6 @@
 """Work on a service's database where it is, without the service."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,10 +32,14 @@ def open_local(config: ServeConfig, *, create: bool = False) -> Iterator[Local]:
             f"there is no database {path}; name the service's data folder with --data, "
             "or create its first user"
         )
-    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database(config.database_url)
+    mask = os.umask(0o077)  # what is made is for this user alone, also in a folder that was there
     try:
-        database.upgrade()
-        yield Local(database=database, keys=keys.load(config.data))
+        config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        database = Database(config.database_url)
+        try:
+            database.upgrade()
+            yield Local(database=database, keys=keys.load(config.data))
+        finally:
+            database.close()
     finally:
-        database.close()
+        os.umask(mask)
