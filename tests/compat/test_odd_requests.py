@@ -1,7 +1,9 @@
 """Requests that no well-behaved client sends: refused by the place that is wrong, never a 500."""
 
 import json
+import re
 import socket
+import urllib.request
 from typing import Any
 
 import pytest
@@ -192,3 +194,15 @@ def test_methods_of_a_path_are_told(service: Service, path: str, allowed: set[st
         status, headers, _ = service.call(method, path)
         assert (status, set(headers["allow"].split(", "))) == (expected, allowed)
         assert headers["x-request-id"]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/docs/static/page.css"])
+def test_pages_have_a_request_id_too(service: Service, path: str):
+    with urllib.request.urlopen(service.url + path) as answer:
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
+
+
+def test_a_body_that_breaks_off_is_no_failure_of_the_service(service: Service, token: str):
+    headers = {"X_Auth_Token": token, "Transfer_Encoding": "chunked"}
+    status, answer = send(service, "POST /v3/sources", b"no length\r\n", **headers)
+    assert (status, answer["error_code"]) == (400, "REHOST.4000")

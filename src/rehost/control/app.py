@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
 from rehost.control.api import OPERATIONS
-from rehost.control.edge import JSON, authenticator, endpoint_of, failed, options_of
+from rehost.control.edge import JSON, authenticator, endpoint_of, failed, identified, options_of
 from rehost.control.openapi import document
 from rehost.control.operation import Operation
 from rehost.control.services import Services
@@ -42,6 +42,7 @@ def create_app(
             create_static_files_router(
                 "/docs/static",
                 directories=[PAGE, _swagger_ui()],
+                after_request=identified,
             ),
         ],
         exception_handlers={Exception: failed},
@@ -78,14 +79,14 @@ def _path(path: str) -> str:
 def _openapi_json(operations: Sequence[Operation]) -> HTTPRouteHandler:
     encoded = msgspec.json.encode(document(operations))
 
-    @get("/openapi.json", sync_to_thread=False)
+    @get("/openapi.json", after_request=identified, sync_to_thread=False)
     def openapi_json() -> Response[bytes]:
         return Response(encoded, media_type=JSON)
 
     return openapi_json
 
 
-@get("/docs", sync_to_thread=False)
+@get("/docs", after_request=identified, sync_to_thread=False)
 def _page() -> Response[bytes]:
     """The page to browse the API; nothing of it comes from another host."""
     page = (PAGE / "index.html").read_bytes()

@@ -14,6 +14,7 @@ from litestar import Request, Response
 from litestar.concurrency import sync_to_thread
 from litestar.exceptions import (
     ClientException,
+    InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
 )
@@ -70,7 +71,7 @@ def authenticator(operation: Operation, services: Services) -> Callable[[HttpReq
             caller = ANONYMOUS
         else:
             await _ask_keystone(services, headers)
-            body = await request.body() if services.auth.needs_body(headers) else b""
+            body = await _body(request) if services.auth.needs_body(headers) else b""
             caller = services.auth.caller(
                 operation.method,
                 request.scope["raw_path"].decode("latin-1"),
@@ -110,6 +111,13 @@ async def _refuse_large(request: HttpRequest, headers: dict[str, str], limit: in
     raise errors.BodyTooLarge
 
 
+async def _body(request: HttpRequest) -> bytes:
+    try:
+        return await request.body()
+    except InternalServerException as e:
+        raise errors.InvalidRequest("the request ended before its body did") from e
+
+
 def _admit(operation: Operation, caller: Caller) -> None:
     if caller == ANONYMOUS:
         raise errors.NotAuthenticated(
@@ -135,7 +143,7 @@ def endpoint_of(operation: Operation, services: Services) -> Callable[..., Any]:
 
     async def endpoint(request: HttpRequest) -> Encoded:
         scope = request.scope
-        body = b"" if arguments.body is None else await request.body()
+        body = b"" if arguments.body is None else await _body(request)
         given = arguments.read(scope["path_params"], scope["query_string"], body)
         context = _context(request, services)
         if operation.inline:
@@ -179,8 +187,18 @@ def _base_url(request: HttpRequest, headers: dict[str, str], public_url: str) ->
 def _request_id(request: HttpRequest) -> str:
     scope: dict[str, Any] = request.scope  # type: ignore[assignment]
     if "rehost_request_id" not in scope:
-        scope["rehost_request_id"] = os.urandom(16).hex()
+        scope["rehost_request_id"] = _new_id()
     return str(scope["rehost_request_id"])
+
+
+def identified(response: Response[Any]) -> Response[Any]:
+    """An answer of the framework's own, with an id like all others."""
+    response.headers["X-Request-Id"] = _new_id()
+    return response
+
+
+def _new_id() -> str:
+    return os.urandom(16).hex()
 
 
 def _encode(operation: Operation, result: object, request_id: str) -> Encoded:
