@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from rehost.model.check import Finding, Result
@@ -105,3 +107,9 @@ def test_ids_of_rows_are_unique_among_sources():
     finding = Finding(check="X", result=Result.OK)
     ids = [row.id for source in (1, 2, 3) for row in rows([finding] * 30, source, EN)]
     assert len(set(ids)) == 90
+
+
+def test_very_many_items_take_no_time():
+    began = time.process_time()
+    assert fit(["sda"] * 200_000, 22, EN) == "sda and 199999 more"
+    assert time.process_time() - began < 1

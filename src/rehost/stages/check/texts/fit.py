@@ -10,9 +10,10 @@ AND_MORE = {Language.ENGLISH: " and {} more", Language.CHINESE: "，另有 {} �
 def fit(items: Sequence[str], room: int, language: Language, separator: str | None = None) -> str:
     """The items in at most `room` characters: those that fit, then how many more there are."""
     separator = separator or (", " if language is Language.ENGLISH else "、")
-    text = separator.join(items)
-    shown = len(items)
-    more = ""
+    # Beyond these none fits, as each adds a separator; and there may be tens of thousands.
+    shown = min(len(items), room + 1)
+    text = separator.join(items[:shown])
+    more = "" if shown == len(items) else AND_MORE[language].format(len(items) - shown)
     while shown > 1 and len(text) + len(more) > room:
         shown -= 1
         text = separator.join(items[:shown])
