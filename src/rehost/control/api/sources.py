@@ -108,7 +108,7 @@ def show_server(ctx: Context, source_id: str) -> bytes:
     ctx.require_own(source_id)
     language = ctx.language
     key = ("source", source_id, language)
-    hot = ctx.services.hot.also(key, lambda db: _load(db, source_id, language))
+    hot = ctx.services.hot.also(key, lambda db: _load(db, source_id, language), size=_size)
     if hot is None or hot.project_id not in ctx.caller.projects:
         raise SourceNotFound(source_id)
     return hot.answer
@@ -250,6 +250,10 @@ def _load(db: HotReader, source_id: str, language: Language) -> Hot | None:
         return None
     row = SimpleNamespace(**dict(zip(HOT_COLUMNS, values, strict=True)))
     return Hot(row.project_id, document.full(row, language))
+
+
+def _size(hot: Hot | None) -> int:
+    return len(hot.answer) if hot else 0
 
 
 def _refuse_volumes(body: PutSourceServerBody) -> None:

@@ -13,7 +13,8 @@ from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
-CACHED = 10_000  # entries; the largest, documents, have about 10 KB
+CACHED = 10_000  # entries
+CACHED_BYTES = 128 << 20  # of documents; one has about 10 KB, but may have megabytes
 
 
 class HotReader:
@@ -25,20 +26,30 @@ class HotReader:
         self._connection = self._connect()
         self._version = -1
         self._known: dict[Hashable, Any] = {}
+        self._bytes = 0
 
     def cached(self, key: Hashable, load: Callable[["HotReader"], T]) -> T:
         """What `load` gives for `key`, from memory if nobody wrote since. Raises what it raises."""
         with self._lock:
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
             if version != self._version or len(self._known) >= CACHED:
-                self._known.clear()
+                self._forget()
                 self._version = version
             return self._get(key, load)
 
-    def also(self, key: Hashable, load: Callable[["HotReader"], T]) -> T:
-        """A further read of one request, as of its first one: that asked for the version."""
+    def also(
+        self,
+        key: Hashable,
+        load: Callable[["HotReader"], T],
+        *,
+        size: Callable[[T], int] = lambda _: 0,
+    ) -> T:
+        """A further read of one request, as of its first one: that asked for the version.
+
+        `size` says how many bytes a document has.
+        """
         with self._lock:
-            return self._get(key, load)
+            return self._get(key, load, size)
 
     def row(self, statement: str, *values: str | int) -> Row | None:
         """One row of a prepared statement. Only from inside `load`."""
@@ -51,12 +62,26 @@ class HotReader:
     def close(self) -> None:
         self._connection.close()
 
-    def _get(self, key: Hashable, load: Callable[["HotReader"], T]) -> T:
+    def _get(
+        self,
+        key: Hashable,
+        load: Callable[["HotReader"], T],
+        size: Callable[[T], int] = lambda _: 0,
+    ) -> T:
         if key in self._known:
             return cast(T, self._known[key])
         # Read after the version: if a write comes between, the next request sees a new version.
-        value = self._known[key] = load(self)
+        value = load(self)
+        if value is not None:  # anybody can ask for what is not there, by names of any length
+            if self._bytes + size(value) > CACHED_BYTES:
+                self._forget()
+            self._bytes += size(value)
+            self._known[key] = value
         return value
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._bytes = 0
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
