@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rehost.control.api import OPERATIONS
+from rehost.control.edge import BODY_S
 from rehost.control.operation import Access, Operation
 from tests.compat.bodies import linux
 from tests.compat.conftest import Service
@@ -206,3 +207,11 @@ def test_a_body_that_breaks_off_is_no_failure_of_the_service(service: Service, t
     headers = {"X_Auth_Token": token, "Transfer_Encoding": "chunked"}
     status, answer = send(service, "POST /v3/sources", b"no length\r\n", **headers)
     assert (status, answer["error_code"]) == (400, "REHOST.4000")
+
+
+@pytest.mark.slow
+def test_a_body_that_never_ends_is_given_up(service: Service):
+    head = b"POST /v3/auth/tokens HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=BODY_S + 10) as connection:
+        connection.sendall(head)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")

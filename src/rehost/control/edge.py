@@ -3,6 +3,7 @@
 Who calls, the arguments, the thread, the encoding, and errors in the documented shape.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 JSON = "application/json"
 ENGLISH = Language.ENGLISH
 HttpRequest = Request[Any, Any, Any]
+BODY_S = 60  # or slow senders, who need not be known, could fill the memory for good
 DRAINED = 256 * 1024 * 1024  # bytes of a body that is too large anyway
 
 
@@ -113,7 +115,10 @@ async def _refuse_large(request: HttpRequest, headers: dict[str, str], limit: in
 
 async def _body(request: HttpRequest) -> bytes:
     try:
-        return await request.body()
+        async with asyncio.timeout(BODY_S):
+            return await request.body()
+    except TimeoutError as e:
+        raise errors.InvalidRequest(f"the body did not arrive within {BODY_S} s") from e
     except InternalServerException as e:
         raise errors.InvalidRequest("the request ended before its body did") from e
 
