@@ -1,5 +1,6 @@
 import os
 import stat
+import subprocess
 
 import pytest
 
@@ -112,3 +113,15 @@ def test_removing_leaves_what_others_put_there(state):
     (state.folder / "theirs").touch()
     state.remove()
     assert (state.folder / "theirs").exists()
+
+
+@pytest.mark.needs("root", "mount")
+def test_a_full_disk_is_noticed_before_a_code_is_spent(tmp_path):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", tmp_path], check=True)
+    try:
+        State(tmp_path / "rehost").prepare()
+        (tmp_path / "rest").write_bytes(bytes(12288))
+        with pytest.raises(StateNotWritable, match="No space left"):
+            State(tmp_path / "rehost").prepare()
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)

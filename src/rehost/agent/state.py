@@ -18,6 +18,7 @@ from rehost.system.files import sync_folder, write_atomically
 
 DEFAULT_FOLDER = Path("/etc/rehost")
 FORMAT = 1
+PROBE = 8192  # bytes; the file has less, unless a certificate is long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,8 @@ class State:
                     f"others than you may write in {self.folder}; give --state-dir a folder "
                     "of its own"
                 )
-            write_atomically(self.folder / "probe", b"", mode=0o600)
+            # Not empty: a full disk still takes empty files.
+            write_atomically(self.folder / "probe", bytes(PROBE), mode=0o600)
             (self.folder / "probe").unlink()
         except OSError as e:
             raise StateNotWritable(
