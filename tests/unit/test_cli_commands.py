@@ -172,9 +172,10 @@ def test_expired_log_in_says_so(rehost):
     assert "expired" in err
 
 
-def test_damaged_session_file_is_explained(rehost):
+@pytest.mark.parametrize("content", ["[]", "{", '{"service": 5, "token": []}'])
+def test_damaged_session_file_is_explained(rehost, content):
     session.path().parent.mkdir()
-    session.path().write_text("[]")
+    session.path().write_text(content)
     code, _, err = rehost("sources", "list")
     assert code == Exit.FAILED
     assert "delete it and log in again" in err

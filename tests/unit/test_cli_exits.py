@@ -80,3 +80,18 @@ def test_version():
 
 def test_unknown_command_is_wrong_usage():
     assert rehost("frobnicate").returncode == Exit.USAGE
+
+
+def test_reader_that_leaves_early_is_no_failure():
+    program = (
+        "import sys, typer; from rehost.cli.exits import guard; app = typer.Typer()\n"
+        "@app.command()\ndef long(): print('x' * 1_000_000)\n"
+        "sys.exit(guard(app))"
+    )
+    argv = [sys.executable, "-c", program]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (0, b"")

@@ -43,6 +43,8 @@ def guard(command: Callable[[], object]) -> int:
     try:
         command()
     except SystemExit as e:
+        if isinstance(e.__context__, BrokenPipeError):  # typer makes a failure of it
+            return _reader_left()
         return e.code if isinstance(e.code, int) else int(e.code is not None)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
@@ -70,7 +72,7 @@ def _advice(e: Error) -> str:
     """What an operator can do that the service's sentence does not say."""
     if not isinstance(e, ApiError):
         return ""
-    if e.status is HTTPStatus.UNAUTHORIZED:
+    if e.status is HTTPStatus.UNAUTHORIZED and "log in" not in str(e):
         return "; log in again with: rehost login"
     if e.status >= HTTPStatus.INTERNAL_SERVER_ERROR and e.request_id not in str(e):
         return f" (request {e.request_id}; the service's log says more)"

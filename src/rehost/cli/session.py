@@ -64,7 +64,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Session | None:
     try:
         content = json.loads(file.read_text())
         known = {f.name for f in fields(Session)}
-        return Session(**{name: value for name, value in content.items() if name in known})
+        kept = Session(**{name: value for name, value in content.items() if name in known})
+        if not (isinstance(kept.service, str) and isinstance(kept.token, str)):
+            raise TypeError("service and token are no texts")
+        return kept
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError) as e:
