@@ -64,6 +64,15 @@ def test_a_hanging_program_is_killed_with_its_children(program, tmp_path):
     assert not is_running((tmp_path / "child").read_text().strip())
 
 
+def test_children_that_hold_the_pipes_of_a_program_are_killed(program, tmp_path):
+    program("hang", f"sleep 60 & echo $! > {tmp_path}/child")
+    began = time.monotonic()
+    with pytest.raises(CommandTimedOut):
+        LiveHost(time_limit_s=0.3).run(["hang"])
+    assert time.monotonic() - began < 5
+    assert not is_running((tmp_path / "child").read_text().strip())
+
+
 def test_a_program_that_never_stops_printing_is_stopped(program):
     program("flood", "exec yes")
     with pytest.raises(CommandFailed, match="more than"):

@@ -243,7 +243,9 @@ def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill what is left of a program. One that is stuck in the kernel is abandoned."""
-    if process.poll() is None:
+    # Not poll(): it may have ended, and left children that hold its pipes. Nobody has waited for
+    # it, so the group is still its own.
+    if process.returncode is None:
         os.killpg(process.pid, signal.SIGKILL)
     for pipe in (process.stdout, process.stderr):
         if pipe:
