@@ -40,12 +40,12 @@ class Service:
     def log(self) -> Path:
         return self.data.parent / "serve.log"
 
-    def rehost(self, *words: str, stdin: str = "") -> str:
+    def rehost(self, *words: str, stdin: str = "", **variables: str) -> str:
         """Run an administrator's command on this service's data."""
         return subprocess.run(
             [sys.executable, "-m", "rehost", *words],
             input=stdin,
-            env=os.environ | {"REHOST_DATA": str(self.data)},
+            env=os.environ | {"REHOST_DATA": str(self.data)} | variables,
             check=True,
             capture_output=True,
             text=True,

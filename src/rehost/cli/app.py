@@ -5,12 +5,13 @@ from typing import Annotated
 import typer
 
 import rehost
-from rehost.cli import login, overview, sources
+from rehost.cli import audit, login, overview, sources
 
 commands = typer.Typer()
 commands.add_typer(login.commands)
 commands.add_typer(sources.commands, name="sources")
 commands.add_typer(overview.commands)
+commands.add_typer(audit.commands)
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,7 +13,7 @@ from rehost.cli.bars import Segment
 from rehost.cli.document import Json, is_true, number, rows, text
 from rehost.cli.look import Kind, Look, state_style
 
-NEVER_CUT = ("Address", "Agent", "State", "Checks")
+NEVER_CUT = ("When", "From", "Address", "Agent", "State", "Checks")
 
 
 def sources(found: list[Json], look: Look, *, id_length: int | None = None) -> Table:
@@ -74,6 +74,22 @@ def errors(found: list[Json], look: Look) -> Table:
             Text(text(error, "source_id"), "dim"),
             text(error, "source_ip"),
             look.word(_error_texts(text(error, "error_json"))),
+        )
+    return table
+
+
+def audit(entries: list[Json], look: Look) -> Table:
+    table = _table("When", "Who", "From", "Event", "Resource", "Result")
+    for entry in entries:
+        failed = text(entry, "error_code")
+        who = text(entry, "caller") or f"{text(entry, 'caller_kind')} {text(entry, 'caller_id')}"
+        table.add_row(
+            units.moment(number(entry, "at")),
+            Text(look.word(who.strip()), "bold"),
+            text(entry, "client_ip"),
+            text(entry, "event"),
+            Text(look.word(text(entry, "resource_id")), "dim"),
+            Text(f"{number(entry, 'status')} {failed}", "red") if failed else Text("done", "green"),
         )
     return table
 

@@ -46,5 +46,12 @@ def ago(milliseconds: int | None, now: float | None = None) -> str:
     return "just now"
 
 
+def moment(milliseconds: int | None) -> str:
+    """A time as people read it, in their own zone; empty if it is not known."""
+    if milliseconds is None:
+        return ""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(milliseconds / 1000))
+
+
 def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

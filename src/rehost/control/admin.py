@@ -43,6 +43,9 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
     keystone_ca: Annotated[
         str | None, typer.Option(help="PEM file of who signed Keystone's certificate.")
     ] = None,
+    audit_days: Annotated[
+        int | None, typer.Option(help="Days that the audit trail is kept; 0: for ever. [365]")
+    ] = None,
     body_limit: Annotated[int | None, typer.Option(help="Bytes of a request's body.")] = None,
 ) -> None:
     """Run the service until Ctrl-C. Each option can also be set as REHOST_<NAME>."""
@@ -61,6 +64,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
         "poll_interval": poll_interval,
         "keystone_url": keystone_url,
         "keystone_ca": keystone_ca,
+        "audit_days": audit_days,
         "body_limit": body_limit,
     }
     run(override(load(config), **options))

@@ -35,6 +35,7 @@ class ServeConfig:
     keystone_ca: str = ""  # PEM file of who signed Keystone's certificate, if not public
     region: str = "local"
     poll_interval: int = 30  # seconds between an agent's polls
+    audit_days: int = 365  # how long entries of the audit trail are kept; 0: for ever
     body_limit: int = 8 * 1024 * 1024  # bytes of a request body
 
     @property

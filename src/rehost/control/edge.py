@@ -6,7 +6,7 @@ Who calls, the arguments, the thread, the encoding, and errors in the documented
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +23,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from rehost import errors
+from rehost.control import audit
 from rehost.control.api.error_body import error_body
 from rehost.control.arguments import arguments_of
 from rehost.control.operation import ANONYMOUS, Access, Caller, Context, Operation, Reply
@@ -81,8 +82,15 @@ def authenticator(operation: Operation, services: Services) -> Callable[[HttpReq
                 headers,
                 body,
             )
-            _admit(operation, caller)
         request.scope["rehost_caller"] = caller  # type: ignore[typeddict-unknown-key]
+        if operation.access is not Access.ANYONE:
+            try:
+                _admit(operation, caller)
+            except errors.PermissionDenied as e:
+                if audit.is_audited(operation):
+                    path, context = request.scope["path_params"], _context(request, services)
+                    await sync_to_thread(audit.note, operation, context, path, error=e)
+                raise
         if operation.method in ("POST", "PUT"):
             _insist_on_json(headers)
 
@@ -157,7 +165,34 @@ def endpoint_of(operation: Operation, services: Services) -> Callable[..., Any]:
             result = await sync_to_thread(operation.function, context, **given)
         return _encode(operation, result, context.request_id)
 
-    return endpoint
+    async def audited(request: HttpRequest) -> Encoded:
+        """The same, with an entry in the audit trail before the answer goes out."""
+        scope, context = request.scope, _context(request, services)
+        body = b"" if arguments.body is None else await _body(request)
+        try:
+            given = arguments.read(scope["path_params"], scope["query_string"], body)
+        except errors.InvalidRequest as e:
+            await sync_to_thread(audit.note, operation, context, scope["path_params"], error=e)
+            raise
+        # In one thread: between the two, a caller that hangs up must not come.
+        result = await sync_to_thread(_run_audited, operation, context, request, given)
+        return _encode(operation, result, context.request_id)
+
+    return audited if audit.is_audited(operation) else endpoint
+
+
+def _run_audited(
+    operation: Operation, context: Context, request: HttpRequest, given: Mapping[str, Any]
+) -> object:
+    path, body = request.scope["path_params"], given.get("body")
+    try:
+        result = operation.function(context, **given)
+    except Exception as e:
+        error = _translate(request, e) or errors.Internal(context.request_id)
+        audit.note(operation, context, path, body=body, error=error)
+        raise
+    audit.note(operation, context, path, body=body, result=result)
+    return result
 
 
 def options_of(methods: Iterable[str]) -> Callable[..., Any]:

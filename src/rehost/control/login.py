@@ -77,6 +77,15 @@ def log_in(
     return token, session
 
 
+def tried(services: Services, who: Named) -> tuple[str, str, str]:
+    """The domain, id and name of the user whom somebody tried to be; empty if there is none."""
+    with services.database.read() as db:
+        if user := _find_user(db, who):
+            return user.domain.id, user.id, user.name
+        domain = who.domain and identity.find_domain(db, id=who.domain.id, name=who.domain.name)
+        return (domain.id if domain else "", "", "")
+
+
 def find_session(db: sa.Connection, token: str) -> Session | None:
     """What a user's token stands for; None if it is good for nothing (any more)."""
     row = credentials.find_token(db, token)

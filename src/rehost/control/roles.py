@@ -70,9 +70,8 @@ OPERATOR = (
     }
 )
 
-# Everything. Users and projects are administered on the service's machine, not over HTTP, so
-# there is no action yet that an operator lacks.
-ADMIN = OPERATOR
+# Everything: also to see what others did.
+ADMIN = OPERATOR | {"rehost:audit:list"}
 
 
 class Role(StrEnum):

@@ -3,6 +3,7 @@
 from rehost.control.api import (
     agents,
     agreements,
+    audit,
     commands,
     enrolments,
     identity,
@@ -21,5 +22,6 @@ OPERATIONS = (
     *templates.OPERATIONS,
     *commands.OPERATIONS,
     *agreements.OPERATIONS,
+    *audit.OPERATIONS,
     *agents.OPERATIONS,
 )

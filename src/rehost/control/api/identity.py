@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, Literal
 
+from rehost.control import audit
 from rehost.control.api.token_body import TokenBody, token_body
-from rehost.control.login import Named, Scope, Session, find_session, log_in
+from rehost.control.login import Named, Scope, Session, find_session, log_in, tried
 from rehost.control.operation import Access, Context, Reply, operation
 from rehost.control.store import credentials, identity
 from rehost.control.store.identity import DEFAULT, Project
@@ -98,12 +99,21 @@ def create_token(ctx: Context, body: CreateToken) -> Reply:
             'body field auth.identity: methods must be ["password"], and password be given'
         )
     scope = body.auth.scope
-    token, session = log_in(
-        ctx.services,
-        method.user,
-        method.user.password,
-        scope if isinstance(scope, Scope) else Scope(),
-        address=ctx.client_ip,
+    try:
+        token, session = log_in(
+            ctx.services,
+            method.user,
+            method.user.password,
+            scope if isinstance(scope, Scope) else Scope(),
+            address=ctx.client_ip,
+        )
+    except NotAuthenticated as e:
+        domain_id, user_id, name = tried(ctx.services, method.user)
+        audit.note_log_in(ctx, domain_id=domain_id, user_id=user_id, user_name=name, error=e)
+        raise
+    user = session.user
+    audit.note_log_in(
+        ctx, domain_id=user.domain.id, user_id=user.id, user_name=user.name, error=None
     )
     return _token_reply(ctx, token, session)
 

@@ -174,6 +174,28 @@ agreements = sa.Table(
     sa.Column("accepted_at", sa.BigInteger, nullable=False),
 )
 
+# No references: it outlives what it names.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("domain_id", sa.String(64), nullable=False),
+    sa.Column("project_id", sa.String(64)),  # null: of the domain, as a log-in is
+    sa.Column("caller_kind", sa.String(16), nullable=False),
+    sa.Column("caller_id", sa.String(64), nullable=False),
+    sa.Column("caller", sa.String(255), nullable=False),
+    sa.Column("client_ip", sa.String(64), nullable=False),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("resource", sa.String(64), nullable=False),
+    sa.Column("resource_id", sa.String(255), nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("error_code", sa.String(32), nullable=False),
+    sa.Column("request_id", sa.String(64), nullable=False),
+    sa.Index("ix_audit_page", "project_id", "number"),
+    sqlite_autoincrement=True,
+)
+
 # Apart from sources, so that noting that an agent was here rewrites a few bytes, not its document.
 heartbeats = sa.Table(
     "heartbeats",
