@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rehost import errors
+from rehost import errors, task_errors
 from rehost.model.language import Language
+from rehost.model.task import BUSY_STATES, TaskState
+from rehost.stages import task
 from rehost.stages.check import CHECKS, os_version
 from rehost.stages.check.rule import Check
 from rehost.stages.check.texts import CATALOGUES
 
+MODULES = (errors.__name__, task_errors.__name__)
 NOTE = "<!-- Made by scripts/docs. Change the code, not this file. -->\n\n"
 
 
@@ -62,7 +65,41 @@ def failures() -> str:
     )
 
 
-DOCUMENTS = {"docs/checks.md": checks, "docs/errors.md": failures}
+def task_states() -> str:
+    return (
+        "# What a task does next\n\n"
+        "An action that is not in the table for the state of the task is refused "
+        f"({task_errors.TaskRefuses.code}); news that is not in it came late, and changes nothing. "
+        f"A task in one of {', '.join(sorted(BUSY_STATES))} cannot be deleted "
+        f"({task_errors.TaskRunning.code}). While a task is in a state, its source is in that "
+        "of the second table.\n\n"
+        + _table(
+            ("state", "action or news", "new state", "command to the agent"),
+            (
+                (state, event, step.state, step.command or "-")
+                for state in TaskState
+                for table in (task.ACTIONS, task.REPORTS)
+                for (at, event), step in table.items()
+                if at is state
+            ),
+        )
+        + "\n"
+        + _table(
+            ("task", "source", "migration cycle"),
+            (
+                (state, standing[0], standing[1])
+                for state in TaskState
+                if (standing := task.STANDINGS.get(state))
+            ),
+        )
+    )
+
+
+DOCUMENTS = {
+    "docs/checks.md": checks,
+    "docs/errors.md": failures,
+    "docs/task-states.md": task_states,
+}
 
 
 def made(path: str) -> str:
@@ -85,7 +122,7 @@ def _paragraph(failure: type[errors.Error]) -> str:
 def _classes(base: type[errors.Error]) -> Iterator[type[errors.Error]]:
     """Those with a code: the others are there to be inherited from."""
     for failure in base.__subclasses__():
-        if hasattr(failure, "code") and failure.__module__ == errors.__name__:
+        if hasattr(failure, "code") and failure.__module__ in MODULES:
             yield failure
         yield from _classes(failure)
 

@@ -9,6 +9,21 @@ class TaskType(StrEnum):
     MIGRATE_BLOCK = "MIGRATE_BLOCK"
 
 
+class TaskState(StrEnum):
+    READY = "READY"
+    RUNNING = "RUNNING"
+    SYNCING = "SYNCING"
+    MIGRATE_SUCCESS = "MIGRATE_SUCCESS"
+    SYNC_SUCCESS = "SYNC_SUCCESS"
+    MIGRATE_FAIL = "MIGRATE_FAIL"
+    SYNC_FAIL = "SYNC_FAIL"
+    ABORTING = "ABORTING"
+    ABORT = "ABORT"
+    SKIPPING = "SKIPPING"
+    DELETING = "DELETING"
+    RESETING = "RESETING"
+
+
 class LogCollectStatus(StrEnum):
     INIT = "INIT"
     UPLOADING = "UPLOADING"
@@ -56,4 +71,13 @@ class CurrentTask:
 
 
 # A task in one of these does something to its target; it can only be deleted once it is stopped.
-BUSY_STATES = frozenset({"RUNNING", "SYNCING", "ABORTING", "SKIPPING", "DELETING", "RESETING"})
+BUSY_STATES = frozenset(
+    {
+        TaskState.RUNNING,
+        TaskState.SYNCING,
+        TaskState.ABORTING,
+        TaskState.SKIPPING,
+        TaskState.DELETING,
+        TaskState.RESETING,
+    }
+)

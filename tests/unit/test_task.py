@@ -1,0 +1,112 @@
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from rehost.model.task import BUSY_STATES, TaskState
+from rehost.stages import task
+from rehost.stages.task import Action, Command, News, Step
+from rehost.task_errors import TaskRefuses, TaskRunning
+
+CONTRACT = json.loads(
+    (Path(__file__).parents[1] / "data" / "sms-v3" / "contract.json").read_text()
+)["models"]
+RUNNING, SYNCING, ABORTING = TaskState.RUNNING, TaskState.SYNCING, TaskState.ABORTING
+
+# Written down a second time, on purpose: who changes the table says so here, too.
+POSSIBLE = {
+    TaskState.READY: {"start": RUNNING},
+    TaskState.RUNNING: {"stop": ABORTING},
+    TaskState.SYNCING: {"stop": ABORTING},
+    TaskState.MIGRATE_SUCCESS: {"sync": SYNCING},
+    TaskState.SYNC_SUCCESS: {"sync": SYNCING},
+    TaskState.MIGRATE_FAIL: {"start": RUNNING, "restart": RUNNING},
+    TaskState.SYNC_FAIL: {"sync": SYNCING},
+    TaskState.ABORT: {"start": RUNNING, "restart": RUNNING},
+}
+TOLD = {RUNNING: Command.START, SYNCING: Command.SYNC, ABORTING: Command.STOP}
+
+
+def possible(state: TaskState) -> dict[str, TaskState]:
+    logs = {} if state is TaskState.DELETING else {"collect_log": state}
+    return POSSIBLE.get(state, {}) | logs
+
+
+@pytest.mark.parametrize(("state", "action"), list(itertools.product(TaskState, Action)))
+def test_every_action_is_a_step_or_a_refusal(state, action):
+    if action in possible(state):
+        step = task.act(state, action)
+        told = Command.UPLOAD_LOG if action is Action.COLLECT_LOG else TOLD[step.state]
+        assert step == Step(possible(state)[action], told)
+        return
+    with pytest.raises(TaskRefuses) as refusal:
+        task.act(state, action)
+    assert refusal.value.status == 409
+    for word in (state, action, *possible(state)):
+        assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize(("state", "news"), list(itertools.product(TaskState, News)))
+def test_news_are_heard_where_they_fit_and_tell_the_agent_nothing(state, news):
+    step = task.hear(state, news)
+    assert step.command is None
+    if (state, news) not in task.REPORTS:
+        assert step == Step(state)
+
+
+def test_a_command_that_fails_makes_the_task_fail():
+    assert task.hear(RUNNING, News.START_FAILED).state is TaskState.MIGRATE_FAIL
+    assert task.hear(SYNCING, News.SYNC_FAILED).state is TaskState.SYNC_FAIL
+    assert task.hear(ABORTING, News.STOP_FAILED).state is TaskState.MIGRATE_FAIL
+
+
+def test_what_is_being_stopped_stops_though_it_never_started():
+    assert task.hear(ABORTING, News.START_FAILED) == Step(ABORTING)
+    assert task.hear(ABORTING, News.STOP_DONE) == Step(TaskState.ABORT)
+
+
+@pytest.mark.parametrize("state", TaskState)
+def test_only_what_is_at_rest_is_deleted(state):
+    if state in BUSY_STATES:
+        with pytest.raises(TaskRunning, match=state):
+            task.require_deletable("t", state)
+    else:
+        task.require_deletable("t", state)
+
+
+def test_states_and_actions_are_those_of_the_api():
+    assert set(TaskState) == set(CONTRACT["TasksResponseBody"]["fields"]["state"]["enum"])
+    operation = CONTRACT["UpdateTaskStatusReq"]["fields"]["operation"]
+    assert set(Action) == {*operation["enum"], *operation["constraints"]["older_enum"]}
+
+
+class AnySequence(RuleBasedStateMachine):
+    """Whatever is asked and heard, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = TaskState.READY
+
+    @rule(action=st.sampled_from(Action))
+    def ask(self, action: Action) -> None:
+        before = self.state
+        try:
+            self.state = task.act(before, action).state
+        except TaskRefuses:
+            assert (before, action) not in task.ACTIONS
+
+    @rule(news=st.sampled_from(News))
+    def hear(self, news: News) -> None:
+        self.state = task.hear(self.state, news).state
+
+    @invariant()
+    def the_source_stands_somewhere_and_something_can_be_done(self) -> None:
+        assert self.state is TaskState.READY or self.state in task.STANDINGS
+        ways = {*task.ACTIONS, *task.REPORTS}
+        assert any(at is self.state and name is not Action.COLLECT_LOG for at, name in ways)
+
+
+TestAnySequence = AnySequence.TestCase
