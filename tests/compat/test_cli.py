@@ -116,3 +116,18 @@ def test_enrolment_line_names_this_service(service: Service, logged_in: Rehost):
     assert done.returncode == 0, done.stderr
     [line] = done.stdout.splitlines()
     assert service.url in line
+
+
+def test_logout_revokes_the_token(service: Service, logged_in: Rehost):
+    token = logged_in("token").stdout.strip()
+    assert service.call("GET", "/v3/sources", X_Auth_Token=token)[0] == 200
+    done = logged_in("logout")
+    assert (done.returncode, done.stderr) == (0, "Logged out.\n")
+    assert service.call("GET", "/v3/sources", X_Auth_Token=token)[0] == 401
+    assert logged_in("logout").stderr == "You were not logged in.\n"
+
+
+def test_logout_forgets_a_token_that_the_service_has_forgotten(service: Service, logged_in: Rehost):
+    token = logged_in("token").stdout.strip()
+    service.call("DELETE", "/v3/auth/tokens", X_Auth_Token=token, X_Subject_Token=token)
+    assert logged_in("logout").stderr == "Logged out.\n"

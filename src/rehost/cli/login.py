@@ -11,9 +11,9 @@ import typer
 from rehost.cli import output, session, units
 from rehost.cli.session import LOCAL_SERVICE, Session
 from rehost.contract.client import Client
-from rehost.contract.credentials import Login
+from rehost.contract.credentials import Login, Token
 from rehost.contract.trust import Trust, pinned
-from rehost.errors import ApiError, BadAnswer, NotAuthenticated
+from rehost.errors import ApiError, BadAnswer, Error, NotAuthenticated
 
 commands = typer.Typer()
 
@@ -66,8 +66,19 @@ def login(  # noqa: PLR0913 - each is an option
 
 @commands.command()
 def logout() -> None:
-    """Forget the token that `rehost login` kept."""
-    output.note("Logged out." if session.forget() else "You were not logged in.")
+    """Revoke the token that `rehost login` kept, and forget it."""
+    kept = session.load()
+    if not session.forget() or kept is None:
+        output.note("You were not logged in.")
+        return
+    try:
+        _revoke(kept)
+    except Error as e:
+        # Forgotten it is all the same: nobody who logs out wants the token to stay here.
+        until = kept.expires_at or "it expires"
+        output.note(f"Logged out here, but the token stays valid until {until}: {e}")
+        return
+    output.note("Logged out.")
 
 
 @commands.command()
@@ -106,6 +117,15 @@ def _password(from_stdin: bool) -> str:
             "there is no terminal to ask for the password; use --password-stdin"
         )
     return str(typer.prompt("Password", hide_input=True, err=True))
+
+
+def _revoke(kept: Session) -> None:
+    client = Client(kept.service, Token(kept.token), kept.trust)
+    try:
+        client.call("DELETE", "/v3/auth/tokens", headers={"X-Subject-Token": kept.token})
+    except ApiError as e:
+        if e.status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND):  # expired, or revoked
+            raise
 
 
 def _log_in(wanted: Session, body: object) -> Session:
