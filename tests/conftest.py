@@ -6,10 +6,12 @@ What REHOST_REQUIRE names ("root loop ext4") must be there: then such a skip is 
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import postgresql
 
 REQUIRED = frozenset(os.environ.get("REHOST_REQUIRE", "").split())
 
@@ -32,7 +34,11 @@ def has_filesystem(name: str) -> bool:
 
 
 FILESYSTEMS = ("ext4", "xfs", "btrfs")
-THINGS: dict[str, Callable[[], bool]] = {"root": is_root, "loop": has_loop}
+THINGS: dict[str, Callable[[], bool]] = {
+    "root": is_root,
+    "loop": has_loop,
+    "postgresql": postgresql.is_here,
+}
 
 
 def has(thing: str) -> bool:
@@ -56,3 +62,26 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"REHOST_REQUIRE names what this machine lacks: {' '.join(missing)}")
     if missing:
         pytest.skip(f"this machine lacks: {' '.join(missing)}")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgresql.Server]:
+    with postgresql.running() as server:
+        yield server
+
+
+@pytest.fixture(
+    scope="session",
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))],
+)
+def new_database(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Makes an empty database at each call and gives its URL; "" is SQLite in the data folder."""
+    if request.param == "sqlite":
+        return lambda: ""
+    server: postgresql.Server = request.getfixturevalue("server")
+    return server.new_database
+
+
+@pytest.fixture
+def database_url(new_database: Callable[[], str], tmp_path: Path) -> str:
+    return new_database() or f"sqlite:///{tmp_path / 'rehost.db'}"

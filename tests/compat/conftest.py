@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.unit.identities import House, house
 
 START_S = 30
@@ -30,11 +30,16 @@ class Service:
     data: Path
     port: int
     options: tuple[str, ...] = ()
+    database: str = ""  # SQLite in the data folder
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | ({"REHOST_DATABASE": self.database} if self.database else {})
 
     @property
     def log(self) -> Path:
@@ -45,7 +50,7 @@ class Service:
         return subprocess.run(
             [sys.executable, "-m", "rehost", *words],
             input=stdin,
-            env=os.environ | {"REHOST_DATA": str(self.data)} | variables,
+            env=self.environment | {"REHOST_DATA": str(self.data)} | variables,
             check=True,
             capture_output=True,
             text=True,
@@ -58,6 +63,7 @@ class Service:
                 [sys.executable, "-m", "rehost", *words],
                 stdout=log,
                 stderr=log,
+                env=self.environment,
                 start_new_session=True,
             )
         until = time.monotonic() + START_S
@@ -85,7 +91,7 @@ class Service:
     @contextmanager
     def house(self) -> Iterator[House]:
         """The service's users, straight in its database."""
-        with house(self.data) as opened:
+        with house(self.data, self.database) as opened:
             yield opened
 
     def token(self, role: str = "operator", project: str = "default") -> str:
@@ -113,21 +119,16 @@ class Service:
         return status, {k.lower(): v for k, v in received.items()}, json.loads(raw) if raw else None
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def make_service(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str]
 ) -> Iterator[Callable[..., Service]]:
     """Start services of one's own; all are stopped at the end."""
     made: list[Service] = []
 
     def make(*options: str) -> Service:
         service = Service(tmp_path_factory.mktemp("service") / "data", free_port(), options)
+        service.database = new_database()
         service.start()
         made.append(service)
         return service

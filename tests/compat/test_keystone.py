@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.compat.bodies import linux
-from tests.compat.conftest import Service, free_port
+from tests.compat.conftest import Service
 from tests.compat.keystone import PASSWORD, KeystoneServer
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")

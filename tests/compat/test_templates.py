@@ -1,12 +1,12 @@
 """Server templates over HTTP: what is taken, what is refused and why, who sees a password."""
 
 import json
-import sqlite3
 import uuid
 from typing import Any
 
 import pytest
 
+from rehost.control.store import sources
 from tests.compat.bodies import identified, linux
 from tests.compat.conftest import Service
 
@@ -185,9 +185,8 @@ def test_an_agent_sees_the_template_of_its_own_task_only(service: Service, token
     for method, path in (("GET", PATH), ("DELETE", f"{PATH}/{made}")):
         assert refused(service, agent, method, path)[:2] == (403, "SMS.9004")
     task = json.dumps({"id": "t1", "state": "READY", "vm_template_id": made})
-    with sqlite3.connect(service.data / "rehost.db") as db:
-        db.execute("UPDATE sources SET task = ? WHERE id = ?", (task, source["id"]))
-    db.close()
+    with service.house() as opened, opened.database.write() as db:
+        sources.update(db, source["id"], {"task": task})
     assert shown(service, agent, made)["name"] == "web"
     assert password(service, agent, made) == PASSWORD
     path = f"{PATH}/{other}/target-password"

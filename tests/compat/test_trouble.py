@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.compat.bodies import linux
-from tests.compat.conftest import Service, free_port
+from tests.compat.conftest import Service
+from tests.ports import free_port
 
 
 def serve(*options: str, code: int = 1) -> str:

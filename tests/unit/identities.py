@@ -12,7 +12,7 @@ from rehost.control.keys import Keys
 from rehost.control.operation import Caller
 from rehost.control.store import credentials, identity, sources
 from rehost.control.store.database import Database
-from rehost.control.store.hot import HotReader
+from rehost.control.store.hot import HotReader, open_hot
 from rehost.control.store.identity import Project, User
 from rehost.control.store.schema import sources as table
 
@@ -22,6 +22,7 @@ class House:
     """One service's users; `ahead` sets the clock of its authenticators."""
 
     data: Path
+    url: str
     database: Database
     keys: Keys
     ahead: int = 0  # ms
@@ -29,7 +30,7 @@ class House:
 
     def authenticator(self) -> Authenticator:
         """As of a process of its own."""
-        reader = HotReader(self.data / "rehost.db")
+        reader = open_hot(self.url)
         self.readers.append(reader)
         return Authenticator(reader, self.keys, clock=lambda: now_ms() + self.ahead)
 
@@ -76,14 +77,17 @@ class House:
 
 
 @contextmanager
-def house(data: Path) -> Iterator[House]:
-    database = Database(f"sqlite:///{data / 'rehost.db'}")
+def house(data: Path, url: str = "") -> Iterator[House]:
+    url = url or f"sqlite:///{data / 'rehost.db'}"
+    database = Database(url)
     database.upgrade()
-    made = House(data, database, keys.load(data))
-    yield made
-    for reader in made.readers:
-        reader.close()
-    database.close()
+    made = House(data, url, database, keys.load(data))
+    try:
+        yield made
+    finally:
+        for reader in made.readers:
+            reader.close()
+        database.close()
 
 
 def asks(authenticator: Authenticator, **headers: str) -> Caller:

@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +16,8 @@ HOUR = 3600 * 1000
 
 
 @pytest.fixture
-def home(tmp_path):
-    with house(tmp_path) as made:
+def home(tmp_path, database_url):
+    with house(tmp_path, database_url) as made:
         yield made
 
 
@@ -124,8 +125,12 @@ def test_the_database_holds_no_token_code_or_secret(home):
     token, code, agent = home.token(user), home.code(project), home.agent(project)
     with home.database.write() as db:
         access, secret = credentials.create_key(db, user, home.keys)
+        tables = sa.inspect(db).get_table_names()
+        rows = [row for name in tables for row in db.execute(sa.text(f"SELECT * FROM {name}"))]
     home.database.close()
-    stored = b"".join(f.read_bytes() for f in home.data.glob("rehost.db*"))
+    # SQLite's files too, where what was deleted may linger.
+    files = b"".join(f.read_bytes() for f in home.data.glob("rehost.db*"))
+    stored = repr(rows).encode() + files
     assert access.encode() in stored
     for hidden in (token, code, code.replace("-", ""), agent, secret):
         assert hidden.encode() not in stored

@@ -23,8 +23,8 @@ VECTORS = pytest.mark.parametrize("vector", DATA["vectors"], ids=lambda v: v["na
 
 
 @pytest.fixture
-def home(tmp_path):
-    with house(tmp_path) as made:
+def home(tmp_path, database_url):
+    with house(tmp_path, database_url) as made:
         yield made
 
 

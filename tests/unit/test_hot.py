@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 
 from rehost.control.store.hot import CACHED_BYTES, HotReader
+from rehost.control.store.hot_sqlite import SqliteDoor
 
 
 @pytest.fixture
 def hot(tmp_path: Path) -> Iterator[HotReader]:
     (tmp_path / "rehost.db").touch()
-    made = HotReader(tmp_path / "rehost.db")
+    made = HotReader(SqliteDoor(tmp_path / "rehost.db"))
     yield made
     made.close()
 

@@ -32,8 +32,8 @@ class Answers:
 
 
 @pytest.fixture
-def home(tmp_path):
-    with house(tmp_path) as opened:
+def home(tmp_path, database_url):
+    with house(tmp_path, database_url) as opened:
         yield opened
 
 

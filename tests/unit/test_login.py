@@ -14,8 +14,8 @@ ANN = Named(name="ann", domain=DomainRef(name="default"))
 
 
 @pytest.fixture
-def home(tmp_path):
-    with house(tmp_path) as made:
+def home(tmp_path, database_url):
+    with house(tmp_path, database_url) as made:
         yield made
 
 

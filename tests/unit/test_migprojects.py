@@ -11,8 +11,8 @@ from tests.unit.identities import house
 
 
 @pytest.fixture
-def opened(tmp_path):
-    with house(tmp_path) as opened:
+def opened(tmp_path, database_url):
+    with house(tmp_path, database_url) as opened:
         yield opened
 
 

@@ -8,12 +8,14 @@ from alembic.runtime.migration import MigrationContext
 from rehost.control.store import sources
 from rehost.control.store.database import Database
 from rehost.control.store.schema import metadata
+from rehost.control.store.schema import sources as table
 from rehost.errors import DatabaseTooNew
+from tests.unit.identities import house
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'rehost.db'}")
+def database(database_url):
+    database = Database(database_url)
     database.upgrade()
     yield database
     database.close()
@@ -47,29 +49,88 @@ def test_a_transaction_that_fails_leaves_nothing(database):
         assert db.execute(sa.text("SELECT count(*) FROM domains")).scalar_one() == 0
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "SELECT number FROM sources WHERE project_id = 'p' ORDER BY number DESC LIMIT 200",
-        "SELECT count(*) FROM sources WHERE project_id = 'p'",
-        "SELECT count(*) FROM sources WHERE project_id = 'p' AND state = 'waiting'",
-        "SELECT * FROM sources WHERE id = 's'",
-        "SELECT * FROM sources WHERE identity_key = 'k'",
-        "SELECT * FROM tokens WHERE digest = 'd'",
-        "SELECT id FROM commands WHERE source_id = 's'",
-        "SELECT id FROM sources WHERE connected = 1 AND id > ''",
-    ],
-)
-def test_frequent_queries_use_an_index_and_do_not_sort(database, query):
-    with database.read() as db:
+QUERIES = [
+    "SELECT number FROM sources WHERE project_id = 'p' ORDER BY number DESC LIMIT 200",
+    "SELECT count(*) FROM sources WHERE project_id = 'p'",
+    "SELECT count(*) FROM sources WHERE project_id = 'p' AND state = 'waiting'",
+    "SELECT * FROM sources WHERE id = 's'",
+    "SELECT * FROM sources WHERE identity_key = 'k'",
+    "SELECT * FROM tokens WHERE digest = 'd'",
+    "SELECT id FROM commands WHERE source_id = 's'",
+    "SELECT id FROM sources WHERE connected AND id > ''",
+]
+
+
+@pytest.fixture
+def sqlite(database):
+    if database.engine.dialect.name != "sqlite":
+        pytest.skip("about SQLite's plans")
+    return database
+
+
+@pytest.fixture
+def filled(tmp_path, new_database):
+    """On PostgreSQL, with rows enough that reading all of them would be slow."""
+    if not (url := new_database()):
+        pytest.skip("about PostgreSQL's plans")
+    with house(tmp_path, url) as opened:
+        first = opened.source(opened.project(), "first")
+        with opened.database.write() as db:
+            db.execute(sa.text(COPY_PROJECTS))
+            columns = [c.name for c in table.columns if c.name not in {"number", *CHANGED}]
+            names = ", ".join(columns)
+            db.execute(
+                sa.text(
+                    f"INSERT INTO sources ({names}, {', '.join(CHANGED)}) "
+                    f"SELECT {names}, {', '.join(CHANGED.values())} FROM sources, "
+                    f"generate_series(1, 5000) AS n WHERE sources.id = '{first}'"
+                )
+            )
+            db.execute(sa.text(COPY_TOKENS))
+            db.execute(sa.text(COPY_COMMANDS))
+            db.execute(sa.text("ANALYZE"))
+        yield opened.database
+
+
+CHANGED = {
+    "id": "'s' || n",
+    "project_id": "'p' || n % 50",
+    "identity_key": "'k' || n",
+    "connected": "n % 100 = 0",
+    "state": "'s' || n % 5",
+}
+COPY_PROJECTS = """
+    INSERT INTO projects (id, domain_id, name)
+    SELECT 'p' || n, d.id, 'copy' || n FROM domains d, generate_series(0, 50) AS n
+"""
+COPY_TOKENS = """
+    INSERT INTO tokens (digest, source_id, issued_at)
+    SELECT 'd' || number, id, 0 FROM sources
+"""
+COPY_COMMANDS = """
+    INSERT INTO commands (source_id, name, param, created_at) SELECT id, 'c', '{}', 0 FROM sources
+"""
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_frequent_queries_use_an_index_and_do_not_sort(sqlite, query):
+    with sqlite.read() as db:
         plan = [row.detail for row in db.execute(sa.text(f"EXPLAIN QUERY PLAN {query}"))]
     assert all("SEARCH" in step and "INDEX" in step for step in plan), plan
 
 
-def test_looking_for_silent_agents_reads_the_connected_ones_alone(database):
+@pytest.mark.parametrize("query", QUERIES)
+def test_frequent_queries_use_an_index_on_postgresql(filled, query):
+    with filled.read() as db:
+        plan = "\n".join(db.execute(sa.text(f"EXPLAIN {query}")).scalars())
+    assert "Index" in plan
+    assert "Seq Scan" not in plan
+
+
+def test_looking_for_silent_agents_reads_the_connected_ones_alone(sqlite):
     asked = []
-    sa.event.listen(database.engine, "before_cursor_execute", lambda *a: asked.append((a[2], a[3])))
-    with database.read() as db:
+    sa.event.listen(sqlite.engine, "before_cursor_execute", lambda *a: asked.append((a[2], a[3])))
+    with sqlite.read() as db:
         sources.any_silent(db, 5)
         statement, values = asked[-1]
         plan = db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()

@@ -20,6 +20,13 @@ admin_users.commands.add_typer(admin_keys.commands, name="key")
 def serve(  # noqa: PLR0913, PLR0917 - the service's options
     config: Config = None,
     data: Data = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="URL of a PostgreSQL database; better set as REHOST_DATABASE, for its password. "
+            "[SQLite in the data folder]"
+        ),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on. [8780]")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that serve. [1]")] = None,
@@ -54,6 +61,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
 
     options = {
         "data": data,
+        "database": database,
         "host": host,
         "port": port,
         "workers": workers,

@@ -10,6 +10,7 @@ from rehost.control import keys
 from rehost.control.config import ServeConfig
 from rehost.control.keys import Keys
 from rehost.control.store.database import Database
+from rehost.control.store.hot import SQLITE
 from rehost.errors import BadConfiguration
 
 
@@ -26,8 +27,9 @@ def open_local(config: ServeConfig, *, create: bool = False) -> Iterator[Local]:
     Raises BadConfiguration if there is none, unless it is to be created: a mistyped folder must
     not look like a service without users.
     """
-    path = Path(config.database_url.removeprefix("sqlite:///"))
-    if not create and not path.exists():
+    path = Path(config.database_url.removeprefix(SQLITE))
+    is_file = config.database_url.startswith(SQLITE)
+    if is_file and not create and not path.exists():
         raise BadConfiguration(
             f"there is no database {path}; name the service's data folder with --data, "
             "or create its first user"

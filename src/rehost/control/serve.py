@@ -25,7 +25,7 @@ from rehost.control.config import ServeConfig, override
 from rehost.control.heartbeat import Heartbeats
 from rehost.control.services import AgentBundle, Services
 from rehost.control.store.database import Database
-from rehost.control.store.hot import HotReader
+from rehost.control.store.hot import open_hot
 from rehost.errors import BadConfiguration, CannotServe
 from rehost.system.process import end_with_parent
 
@@ -104,10 +104,6 @@ def prepare(config: ServeConfig) -> ServeConfig:
         _insist_on_folder(config.data)
     except OSError as e:
         raise CannotServe(f"cannot use the data folder {config.data}: {e.strerror}") from e
-    if not config.database_url.startswith("sqlite:///"):
-        raise BadConfiguration(
-            f"option database: {config.database_url.split(':', 1)[0]} is not supported; use SQLite"
-        )
     if bool(config.tls_certificate) != bool(config.tls_key):
         raise BadConfiguration("give both tls_certificate and tls_key, or neither")
     if not (config.tls_certificate or config.insecure_http or is_loopback(config.host)):
@@ -151,7 +147,7 @@ def open_services(config: ServeConfig) -> Services:
     """What the operations need, on a prepared data folder."""
     database = Database(config.database_url)
     secrets = keys.load(config.data)
-    hot = HotReader(Path(config.database_url.removeprefix("sqlite:///")))
+    hot = open_hot(config.database_url)
     return Services(
         config=config,
         database=database,

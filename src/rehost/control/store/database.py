@@ -1,5 +1,6 @@
 """The database: connections, transactions, and the version of its schema."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,30 +12,36 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from rehost.errors import DatabaseTooNew, DatabaseUnavailable
+from rehost.errors import BadConfiguration, DatabaseTooNew, DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+FORMS = "give sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
 
 
 class Database:
-    """One database of one service. Safe to use from several threads."""
+    """One database of one service: SQLite or PostgreSQL. Safe to use from several threads.
+
+    Raises BadConfiguration for a URL that is neither's.
+    """
 
     def __init__(self, url: str) -> None:
-        self.engine = sa.create_engine(url)
-        sa.event.listen(self.engine, "connect", _tune)
-        sa.event.listen(self.engine, "begin", _begin)
+        self.engine, self._reading = _open(url)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads. Raises DatabaseUnavailable."""
-        with _translated(), self.engine.connect() as connection:
+        with (
+            _translated(),
+            self.engine.connect().execution_options(**self._reading) as connection,
+        ):
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that holds the write lock from its start, so what it reads stays true.
 
-        Raises DatabaseUnavailable; then nothing of it was written.
+        Raises DatabaseUnavailable; then nothing of it was written, unless the connection to the
+        server broke just when it was committed.
         """
         with (
             _translated(),
@@ -59,6 +66,26 @@ class Database:
         self.engine.dispose()
 
 
+def _open(url: str) -> tuple[sa.Engine, dict[str, Any]]:
+    """The engine, and the options of a connection that only reads."""
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError) as e:
+        raise BadConfiguration(f"option database: not a URL; {FORMS}") from e
+    if parsed.drivername == "sqlite":
+        engine = sa.create_engine(parsed)
+        sa.event.listen(engine, "connect", _tune)
+        sa.event.listen(engine, "begin", _begin)
+        return engine, {}
+    if parsed.drivername == "postgresql":
+        from rehost.control.store import postgresql
+
+        # One state of all tables, as SQLite's transactions see.
+        reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        return postgresql.open_engine(parsed), reading
+    raise BadConfiguration(f"option database: {parsed.drivername} is not supported; {FORMS}")
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """What the database refuses for reasons of its own is no fault of the request."""
@@ -69,7 +96,19 @@ def _translated() -> Iterator[None]:
         # that is no database.
         if type(e) not in (sa.exc.OperationalError, sa.exc.DatabaseError):
             raise
-        raise DatabaseUnavailable(str(e.orig)) from e
+        raise DatabaseUnavailable(_reason(e)) from e
+    except sa.exc.TimeoutError as e:
+        raise DatabaseUnavailable("all connections to it are in use") from e
+
+
+def _reason(e: sa.exc.DatabaseError) -> str:
+    if isinstance(e.orig, sqlite3.Error):
+        return str(e.orig)
+    import psycopg
+
+    from rehost.control.store import postgresql
+
+    return postgresql.reason(e.orig) if isinstance(e.orig, psycopg.Error) else str(e.orig)
 
 
 def _tune(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own type

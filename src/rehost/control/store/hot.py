@@ -1,29 +1,50 @@
 """The few reads that most requests are made of, straight on the driver, with an exact cache.
 
-`PRAGMA data_version` changes when any other connection, of this process or another, has
-committed. Asking costs a microsecond or two and is done once in every request: what the cache
-answers is what the rows said while the request was being answered.
+The database is asked once in every request whether somebody wrote: what the cache answers is
+what the rows said while the request was being answered. Statements have "?" for their values,
+whatever the database.
 """
 
-import sqlite3
 import threading
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
+
+from rehost.control.store.hot_sqlite import SqliteDoor
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+SQLITE = "sqlite:///"
 CACHED = 10_000  # entries
 CACHED_BYTES = 128 << 20  # of documents; one has about 10 KB, but may have megabytes
+
+
+class Door(Protocol):
+    """A database, for reads alone; used by one thread at a time."""
+
+    def version(self) -> int:
+        """Another number if somebody may have written since it was last asked for."""
+
+    def rows(self, statement: str, values: tuple[str | int, ...]) -> list[Row]: ...
+
+    def close(self) -> None: ...
+
+
+def open_hot(url: str) -> "HotReader":
+    """A reader of the database with this URL, which has its schema."""
+    if url.startswith(SQLITE):
+        return HotReader(SqliteDoor(Path(url.removeprefix(SQLITE))))
+    from rehost.control.store.hot_postgresql import PostgresqlDoor
+
+    return HotReader(PostgresqlDoor(url))
 
 
 class HotReader:
     """A read-only connection and what it read since the last write of anybody."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, door: Door) -> None:
+        self._door = door
         self._lock = threading.Lock()
-        self._connection = self._connect()
         self._version = -1
         self._known: dict[Hashable, Any] = {}
         self._bytes = 0
@@ -31,7 +52,7 @@ class HotReader:
     def cached(self, key: Hashable, load: Callable[["HotReader"], T]) -> T:
         """What `load` gives for `key`, from memory if nobody wrote since. Raises what it raises."""
         with self._lock:
-            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+            version = self._door.version()
             if version != self._version or len(self._known) >= CACHED:
                 self._forget()
                 self._version = version
@@ -53,14 +74,14 @@ class HotReader:
 
     def row(self, statement: str, *values: str | int) -> Row | None:
         """One row of a prepared statement. Only from inside `load`."""
-        return cast(Row | None, self._connection.execute(statement, values).fetchone())
+        return next(iter(self._door.rows(statement, values)), None)
 
     def rows(self, statement: str, *values: str | int) -> list[Row]:
         """All rows of a prepared statement. Only from inside `load`."""
-        return self._connection.execute(statement, values).fetchall()
+        return self._door.rows(statement, values)
 
     def close(self) -> None:
-        self._connection.close()
+        self._door.close()
 
     def _get(
         self,
@@ -82,14 +103,3 @@ class HotReader:
     def _forget(self) -> None:
         self._known.clear()
         self._bytes = 0
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"file:{self._path}?mode=ro",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=10,
-        )
-        connection.execute("PRAGMA query_only=ON")
-        return connection
