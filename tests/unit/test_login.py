@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from rehost.control import passwords
@@ -31,6 +33,7 @@ def services(home) -> Services:
         keys=home.keys,
         pin=None,
         agent_bundle=AgentBundle(data=b"", digest=""),
+        writers=ThreadPoolExecutor(1),
     )
 
 

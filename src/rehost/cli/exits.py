@@ -72,7 +72,7 @@ def _advice(e: Error) -> str:
     """What an operator can do that the service's sentence does not say."""
     if not isinstance(e, ApiError):
         return ""
-    if e.status is HTTPStatus.UNAUTHORIZED and "log in" not in str(e):
+    if e.status is HTTPStatus.UNAUTHORIZED:
         return "; log in again with: rehost login"
     if e.status >= HTTPStatus.INTERNAL_SERVER_ERROR and e.request_id not in str(e):
         return f" (request {e.request_id}; the service's log says more)"

@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
 from rehost.control.api import OPERATIONS
-from rehost.control.edge import JSON, authenticator, endpoint_of, failed, identified, options_of
+from rehost.control.edge import JSON, endpoint_of, failed, identified, options_of
 from rehost.control.openapi import document
 from rehost.control.operation import Operation
 from rehost.control.services import Services
@@ -60,7 +60,6 @@ def _route(operation: Operation, services: Services) -> HTTPRouteHandler:
         http_method=operation.method,  # type: ignore[arg-type]
         name=f"{operation.name} {operation.path}",
         status_code=ANY,
-        before_request=authenticator(operation, services),
     )(endpoint_of(operation, services))
 
 

@@ -24,7 +24,7 @@ from rehost.errors import NotAuthenticated
 if TYPE_CHECKING:
     from rehost.control.keystone import Keystone  # keystoneauth1 takes a while to import
 
-WRONG_TOKEN = "the token is wrong, expired or revoked; log in again"  # noqa: S105
+WRONG_TOKEN = "the token is wrong, expired or revoked"  # noqa: S105
 WRONG_PROJECT = (
     "the caller has no role in the project that X-Project-Id names; "
     "GET /v3/auth/projects lists the user's projects"

@@ -4,6 +4,7 @@ Who calls, the arguments, the thread, the encoding, and errors in the documented
 """
 
 import asyncio
+import functools
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -46,10 +47,8 @@ class Encoded(Response[Any]):
         self._body = body
         self._status = status
         headers.setdefault("Content-Type", JSON)
-        self._headers = [
-            (b"content-length", str(len(body)).encode()),
-            *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()),
-        ]
+        self._headers = [(n.lower().encode(), v.encode("latin-1")) for n, v in headers.items()]
+        self._headers.append((b"content-length", str(len(body)).encode()))
 
     def to_asgi_response(self, *_: object, **__: object) -> ASGIApp:  # type: ignore[override]
         return self._send
@@ -60,41 +59,80 @@ class Encoded(Response[Any]):
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
-def authenticator(operation: Operation, services: Services) -> Callable[[HttpRequest], Any]:
-    """What runs before the arguments are read: an unknown caller learns nothing of them."""
+def endpoint_of(operation: Operation, services: Services) -> Callable[..., Any]:
+    """The operation as the framework wants it: an async function of a request."""
+    arguments = arguments_of(operation)
+    audited = audit.is_audited(operation)
 
-    async def authenticate(request: HttpRequest) -> None:
+    async def endpoint(request: HttpRequest) -> Encoded:
+        scope = request.scope
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in request.scope["headers"]
+            for name, value in scope["headers"]
         }
-        request.scope["rehost_headers"] = headers  # type: ignore[typeddict-unknown-key]
-        await _refuse_large(request, headers, services.config.body_limit)
-        if operation.access is Access.ANYONE:
-            caller = ANONYMOUS
-        else:
-            await _ask_keystone(services, headers)
-            body = await _body(request) if services.auth.needs_body(headers) else b""
-            caller = services.auth.caller(
-                operation.method,
-                request.scope["raw_path"].decode("latin-1"),
-                request.scope["query_string"].decode("latin-1"),
-                headers,
-                body,
-            )
-        request.scope["rehost_caller"] = caller  # type: ignore[typeddict-unknown-key]
+        if "content-length" in headers:
+            await _refuse_large(request, headers, services.config.body_limit)
+        caller = ANONYMOUS
         if operation.access is not Access.ANYONE:
-            try:
-                _admit(operation, caller)
-            except errors.PermissionDenied as e:
-                if audit.is_audited(operation):
-                    path, context = request.scope["path_params"], _context(request, services)
-                    await sync_to_thread(audit.note, operation, context, path, error=e)
-                raise
-        if operation.method in ("POST", "PUT"):
-            _insist_on_json(headers)
+            caller = await _caller(operation, services, request, headers)
+        context = _context(request, services, caller, headers)
+        try:
+            # Before the arguments are read: an unknown caller learns nothing of them.
+            _admit(operation, caller)
+            if operation.method in ("POST", "PUT"):
+                _insist_on_json(headers)
+            body = b"" if arguments.body is None else await _body(request)
+            given = arguments.read(scope["path_params"], scope["query_string"], body)
+        except (errors.PermissionDenied, errors.InvalidRequest) as e:
+            if audited:
+                await sync_to_thread(audit.note, operation, context, scope["path_params"], error=e)
+            raise
+        if operation.inline:
+            result = operation.function(context, **given)
+        elif operation.method == "GET" and not audited:
+            result = await sync_to_thread(operation.function, context, **given)
+        else:
+            write = functools.partial(_noted, operation, context, request, given)
+            result = await asyncio.get_running_loop().run_in_executor(services.writers, write)
+        return _encode(operation, result, context.request_id)
 
-    return authenticate
+    return endpoint
+
+
+def _noted(
+    operation: Operation, context: Context, request: HttpRequest, given: Mapping[str, Any]
+) -> object:
+    """Run an operation, and note it in the audit trail if it is one that belongs there.
+
+    In one thread: between the two, a caller that hangs up must not come.
+    """
+    if not audit.is_audited(operation):
+        return operation.function(context, **given)
+    path, body = request.scope["path_params"], given.get("body")
+    try:
+        result = operation.function(context, **given)
+    except Exception as e:
+        error = _translate(request, e) or errors.Internal(context.request_id)
+        audit.note(operation, context, path, body=body, error=error)
+        raise
+    audit.note(operation, context, path, body=body, result=result)
+    return result
+
+
+async def _caller(
+    operation: Operation, services: Services, request: HttpRequest, headers: dict[str, str]
+) -> Caller:
+    """Who calls, ANONYMOUS if it does not say. Raise NotAuthenticated."""
+    if services.auth.keystone is not None:
+        await _ask_keystone(services, headers)
+    body = await _body(request) if services.auth.needs_body(headers) else b""
+    return services.auth.caller(
+        operation.method,
+        request.scope["raw_path"].decode("latin-1"),
+        request.scope["query_string"].decode("latin-1"),
+        headers,
+        body,
+    )
 
 
 async def _ask_keystone(services: Services, headers: dict[str, str]) -> None:
@@ -132,7 +170,9 @@ async def _body(request: HttpRequest) -> bytes:
 
 
 def _admit(operation: Operation, caller: Caller) -> None:
-    if caller == ANONYMOUS:
+    if operation.access is Access.ANYONE:
+        return
+    if caller is ANONYMOUS:
         raise errors.NotAuthenticated(
             "this needs a token (X-Auth-Token) or a signature (Authorization: SDK-HMAC-SHA256)"
         )
@@ -150,51 +190,6 @@ def _insist_on_json(headers: dict[str, str]) -> None:
         raise errors.UnsupportedMediaType(content_type)
 
 
-def endpoint_of(operation: Operation, services: Services) -> Callable[..., Any]:
-    """The operation as the framework wants it: an async function of a request."""
-    arguments = arguments_of(operation)
-
-    async def endpoint(request: HttpRequest) -> Encoded:
-        scope = request.scope
-        body = b"" if arguments.body is None else await _body(request)
-        given = arguments.read(scope["path_params"], scope["query_string"], body)
-        context = _context(request, services)
-        if operation.inline:
-            result = operation.function(context, **given)
-        else:
-            result = await sync_to_thread(operation.function, context, **given)
-        return _encode(operation, result, context.request_id)
-
-    async def audited(request: HttpRequest) -> Encoded:
-        """The same, with an entry in the audit trail before the answer goes out."""
-        scope, context = request.scope, _context(request, services)
-        body = b"" if arguments.body is None else await _body(request)
-        try:
-            given = arguments.read(scope["path_params"], scope["query_string"], body)
-        except errors.InvalidRequest as e:
-            await sync_to_thread(audit.note, operation, context, scope["path_params"], error=e)
-            raise
-        # In one thread: between the two, a caller that hangs up must not come.
-        result = await sync_to_thread(_run_audited, operation, context, request, given)
-        return _encode(operation, result, context.request_id)
-
-    return audited if audit.is_audited(operation) else endpoint
-
-
-def _run_audited(
-    operation: Operation, context: Context, request: HttpRequest, given: Mapping[str, Any]
-) -> object:
-    path, body = request.scope["path_params"], given.get("body")
-    try:
-        result = operation.function(context, **given)
-    except Exception as e:
-        error = _translate(request, e) or errors.Internal(context.request_id)
-        audit.note(operation, context, path, body=body, error=error)
-        raise
-    audit.note(operation, context, path, body=body, result=result)
-    return result
-
-
 def options_of(methods: Iterable[str]) -> Callable[..., Any]:
     """What answers OPTIONS at a path with these methods; the framework forgets some of them."""
     allowed = ", ".join(sorted({*methods, "OPTIONS"}))
@@ -206,11 +201,12 @@ def options_of(methods: Iterable[str]) -> Callable[..., Any]:
     return options
 
 
-def _context(request: HttpRequest, services: Services) -> Context:
-    headers: dict[str, str] = request.scope["rehost_headers"]  # type: ignore[typeddict-item]
+def _context(
+    request: HttpRequest, services: Services, caller: Caller, headers: dict[str, str]
+) -> Context:
     client = request.scope["client"]
     return Context(
-        caller=request.scope["rehost_caller"],  # type: ignore[typeddict-item]
+        caller=caller,
         services=services,
         language=Language.of(headers["x-language"]) if "x-language" in headers else ENGLISH,
         request_id=_request_id(request),

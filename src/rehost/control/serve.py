@@ -9,6 +9,7 @@ import socket
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+WRITERS = 8
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 # How the configuration reaches the worker processes, which start by importing this module.
 HANDOVER = "REHOST_SERVE_CONFIG_JSON"
@@ -136,6 +138,7 @@ def application() -> Litestar:
     threading.Thread(target=_judge_again, args=(services,), daemon=True).start()
 
     def close() -> None:
+        services.writers.shutdown()
         services.heartbeats.close()
         services.hot.close()
         services.database.close()
@@ -156,6 +159,7 @@ def open_services(config: ServeConfig) -> Services:
         auth=Authenticator(hot, secrets, keystone=_keystone(config, database)),
         keys=secrets,
         agent_bundle=AgentBundle.pack(),
+        writers=ThreadPoolExecutor(WRITERS, "writer"),
         pin=_own_pin(config),
     )
 

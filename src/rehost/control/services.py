@@ -1,6 +1,7 @@
 """What the operations of one process share."""
 
 import hashlib
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from rehost.contract.bundle import agent_bundle
@@ -34,4 +35,5 @@ class Services:
     auth: Authenticator
     keys: Keys
     agent_bundle: AgentBundle
+    writers: Executor  # few: those that wait for the database's one writer leave threads to readers
     pin: str | None  # sha256 of the service's own certificate, if it made one
