@@ -8,6 +8,7 @@ from rehost.model.server import Facts, Hardware, OsType, Report
 from rehost.stages.discover import load
 from rehost.stages.discover.boot import Boot, find_boot, find_boot_loader
 from rehost.stages.discover.disks import raw_devices
+from rehost.stages.discover.fit import fit
 from rehost.stages.discover.hardware import find_hardware
 from rehost.stages.discover.identity import find_identity
 from rehost.stages.discover.storage import Storage, find_storage
@@ -31,7 +32,7 @@ def discover(host: Host, *, agent_version: str) -> Report:
         system = pool.submit(find_system, survey)
         booted = pool.submit(find_boot, survey)
     report = _report(survey, storage.result(), system.result(), booted.result())
-    return _finished(survey, replace(report, agent_version=agent_version), ticks)
+    return fit(_finished(survey, replace(report, agent_version=agent_version), ticks))
 
 
 def _report(survey: Survey, storage: Storage | None, system: System, boot: Boot) -> Report:
