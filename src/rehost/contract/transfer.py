@@ -1,0 +1,73 @@
+"""What the service tells a task's agent and its receiver about moving the disks."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferDisk:
+    """`name` is the source's device, as reported; `size` is the source's, in bytes. `id` is what
+    the stream calls it: disks of a task are numbered from 0."""
+
+    id: int
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Where a task's agent sends its disks: the answer of GET /v3/rehost/tasks/{task_id}/transfer.
+
+    `tls` is False only for a receiver on the agent's own loopback.
+    """
+
+    task_id: str
+    host: str
+    port: int
+    tls: bool
+    disks: tuple[TransferDisk, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedDisk:
+    """`path` exists already, with at least `size` bytes: a file or block device."""
+
+    id: int
+    name: str
+    size: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificates:
+    """PEM: who signs both ends of a task, and one end's own."""
+
+    ca: str
+    certificate: str
+    private_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverConfig:
+    """What `python -m rehost.receiver FILE` reads, as JSON. `port` 0 is any free one.
+
+    Once it listens, the receiver prints one line of JSON, `{"port": N}`, and goes on until
+    SIGTERM. What it durably has is noted in `folder`, so the next receiver of the task goes on.
+    """
+
+    task_id: str
+    host: str
+    port: int
+    folder: Path
+    disks: tuple[ReceivedDisk, ...]
+    tls: Certificates | None  # None only on loopback
+
+
+def agent_name(task_id: str) -> str:
+    """The DNS name in the certificate of a task's agent."""
+    return f"agent.{task_id}.rehost.internal"
+
+
+def receiver_name(task_id: str) -> str:
+    """The DNS name in the certificate of a task's receiver."""
+    return f"receiver.{task_id}.rehost.internal"
