@@ -1,14 +1,15 @@
 from collections import Counter
 
-from rehost import errors, task_errors
+from rehost import errors, provider_errors, task_errors
 
 
 def error_classes(base: type[errors.Error] = errors.Error) -> list[type[errors.Error]]:
     return [c for child in base.__subclasses__() for c in (child, *error_classes(child))]
 
 
-def test_errors_of_tasks_are_among_them():
-    assert {task_errors.TaskRefuses, task_errors.TaskRunning} <= set(error_classes())
+def test_errors_of_other_modules_are_among_them():
+    others = {task_errors.TaskRefuses, provider_errors.TargetGone}
+    assert others <= set(error_classes())
 
 
 def test_codes_are_unique():

@@ -21,10 +21,21 @@ class Power(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskSpec:
-    """`name` is the source's disk, as its agent reports it; `size` is of the target's, in bytes."""
+    """`name` is the source's disk, as its agent reports it; `size` is of the target's, in bytes.
+
+    `sector_size` is what the source's disk calls a sector: partition tables count in it.
+    """
 
     name: str
     size: int
+    sector_size: int = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """A network interface. `mac` None: the provider chooses one, the same at each start."""
+
+    mac: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +48,15 @@ class TargetSpec:
     cpus: int
     memory: int
     firmware: Firmware
+    interfaces: tuple[Interface, ...] = (Interface(),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetDisk:
-    """`path` is where a receiver on this machine writes the disk: a file or device that exists."""
+    """`path` is where a receiver on this machine writes the disk: a file or device that exists.
+
+    `size` is what it really has: at least what was asked for.
+    """
 
     name: str
     size: int
@@ -64,7 +79,8 @@ class Provider(Protocol):
         """Create a server, turned off, with empty disks.
 
         Called again with the same `spec.task_id`, it returns the same server; what its disks hold
-        stays.
+        stays. Other disks than before are refused; another size of the machine counts from its
+        next start.
         """
 
     def boot(self, server_id: str) -> None:

@@ -1,0 +1,86 @@
+"""What a place to migrate to can fail in. Only the service raises these."""
+
+from http import HTTPStatus
+
+from rehost.errors import Error
+
+
+class BadServerName(Error):
+    """The id of a target server, made from its task's, has characters that no id has."""
+
+    code = "REHOST.7100"
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} cannot be the id of a target server: up to 64 of A-Z, a-z, 0-9, '.', '_', "
+            "'-', beginning with a letter or digit"
+        )
+
+
+class TargetGone(Error):
+    """There is no such target server; it was never created, or it was deleted."""
+
+    code = "REHOST.7101"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, server_id: str) -> None:
+        super().__init__(f"there is no target server {server_id!r}", server_id=server_id)
+
+
+class NoSpaceForTarget(Error):
+    """The disk, inodes or quota of the folder for target disks is full; make space, try again."""
+
+    code = "REHOST.7102"
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    retryable = True
+
+    def __init__(self, folder: str, said: str) -> None:
+        super().__init__(
+            f"no space for target disks in {folder}: {said}; make space there, or give the "
+            "service another data folder, then try again",
+            folder=folder,
+        )
+
+
+class TargetDiffers(Error):
+    """The task has a target server already, with other disks than are wanted now."""
+
+    code = "REHOST.7103"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, server_id: str, has: str, wanted: str) -> None:
+        super().__init__(
+            f"target server {server_id!r} exists with other disks: it has {has}, wanted is "
+            f"{wanted}; delete it first if what it holds can go",
+            server_id=server_id,
+        )
+
+
+class TargetDiskLost(Error):
+    """A target disk that was created is missing or was cut short, and its contents with it."""
+
+    code = "REHOST.7104"
+
+    def __init__(self, server_id: str, path: str) -> None:
+        super().__init__(
+            f"{path}, a disk of target server {server_id!r}, is missing or shorter than it was "
+            "made; put it back, or delete the target server and migrate again",
+            server_id=server_id,
+        )
+
+
+class TargetStorage(Error):
+    """The folder for target disks cannot be used; the message has what the system said."""
+
+    code = "REHOST.7105"
+
+    def __init__(self, folder: str, said: str) -> None:
+        super().__init__(f"cannot keep target disks in {folder}: {said}", folder=folder)
+
+
+class BadTargetSpec(Error):
+    """What is wanted of the target server cannot be had; the message says which part."""
+
+    code = "REHOST.7106"
+    status = HTTPStatus.BAD_REQUEST
