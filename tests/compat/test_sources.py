@@ -161,6 +161,21 @@ def test_disks_of_the_target_can_be_adjusted(service: Service, token: str):
     assert sizes() == {"/dev/vda": 50 << 30}
 
 
+def test_data_alone_can_be_migrated_of_a_system_that_could_not_start(service: Service, token: str):
+    system, data = linux()["disks"][0], linux()["disks"][0] | {"name": "/dev/vdb"}
+    data |= {"os_disk": False, "device_use": "NORMAL", "physical_volumes": []}
+    body = linux(disks=[system, data], boot_loader="", facts=identified("data-alone"))
+    source_id = register(service, token, body)
+    assert show(service, token, source_id)["state"] == "unavailable"
+    for wanted, state in ((False, "waiting"), (True, "unavailable")):
+        choice = {"disks": [{"id": "/dev/vda", "need_migration": wanted}]}
+        path = f"/v3/sources/{source_id}"
+        assert service.call("PUT", path, choice, X_Auth_Token=token)[0] == 200
+        assert show(service, token, source_id)["state"] == state
+        register(service, token, body)
+        assert show(service, token, source_id)["state"] == state
+
+
 def test_list_filters(service: Service, token: str):
     register(service, token, linux(name="alpha", ip="198.51.100.1"))
     register(service, token, linux(name="beta_100%", ip="198.51.100.2", ipv6="2001:db8::2"))

@@ -18,11 +18,10 @@ from rehost.control import document
 from rehost.control.clock import now_ms
 from rehost.control.store import sources
 from rehost.control.store.database import Database
-from rehost.model.check import Result
 from rehost.model.language import Language
 from rehost.model.server import OsType, Report
 from rehost.model.source import MigrationCycle, SourceState
-from rehost.model.target import DiskChoice
+from rehost.model.target import DiskChoice, RecommendedTarget
 from rehost.stages import check, recommend
 
 log = logging.getLogger(__name__)
@@ -66,23 +65,26 @@ def judged(report: Report, number: int, choices: str = NO_CHOICES) -> dict[str, 
 
 def target(report: Report, choices: str) -> str:
     """The recommended target as adjusted by an operator's choices, JSON."""
+    return document.target(adjusted(report, choices), report.os_type)
+
+
+def adjusted(report: Report, choices: str) -> RecommendedTarget:
     chosen = msgspec.json.decode(choices, type=tuple[DiskChoice, ...])
-    recommended = recommend.adjust(recommend.recommend(report), chosen)
-    return document.target(recommended, report.os_type)
+    return recommend.adjust(recommend.recommend(report), chosen)
 
 
-def standing(report: Report) -> tuple[SourceState, MigrationCycle]:
+def standing(report: Report, choices: str) -> tuple[SourceState, MigrationCycle]:
     """Where a source stands that no task has touched: fit to be set up, or not."""
-    if any(finding.result is Result.ERROR for finding in check.judge(report)):
+    if check.obstacles(report, with_system=not _leaves_system_out(report, choices)):
         return SourceState.UNAVAILABLE, MigrationCycle.CHECKING
     return SourceState.WAITING, MigrationCycle.SETTING
 
 
-def moved(row: Any, report: Report) -> dict[str, Any]:  # noqa: ANN401 - a row of sources
-    """State and cycle after a new report of a stored source, with the times of a change."""
+def moved(row: Any, report: Report, choices: str) -> dict[str, Any]:  # noqa: ANN401 - a row
+    """State and cycle after a report or choice on a stored source, with the times of a change."""
     if row.state not in JUDGED_STATES:
         return {}
-    state, cycle = standing(report)
+    state, cycle = standing(report, choices)
     now = now_ms()
     changes: dict[str, Any] = {}
     if row.state != state:
@@ -107,7 +109,15 @@ def judge_again(database: Database) -> int:
 
 def _judge_again(db: sa.Connection, row: sa.Row[Any]) -> None:
     report = msgspec.json.decode(row.report, type=Report)
-    sources.update(db, row.id, judged(report, row.number, row.choices) | moved(row, report))
+    sources.update(
+        db, row.id, judged(report, row.number, row.choices) | moved(row, report, row.choices)
+    )
+
+
+def _leaves_system_out(report: Report, choices: str) -> bool:
+    """A source whose system disk is not known is a whole machine all the same."""
+    known = recommend.has_system(recommend.recommend(report))
+    return known and not recommend.has_system(adjusted(report, choices))
 
 
 def default_enterprise_project(report: Report) -> str:

@@ -80,7 +80,9 @@ def choose(db: sa.Connection, row: RowOfSource, choices: tuple[DiskChoice, ...])
     if objections := tuple(recommend.objections(recommend.recommend(report), merged)):
         raise InvalidRequest("body field disks: " + "; ".join(objections))
     text = msgspec.json.encode(merged).decode()
-    sources.update(db, row.id, {"choices": text, "target": judgement.target(report, text)})
+    target = judgement.target(report, text)
+    moved = judgement.moved(row, report, text)
+    sources.update(db, row.id, {"choices": text, "target": target, **moved})
 
 
 def delete(services: Services, caller: Caller, source_ids: Iterable[str]) -> None:
@@ -147,7 +149,7 @@ def _report(row: RowOfSource) -> Report:
 
 def _insert(db: sa.Connection, caller: Caller, report: Report, *, region: str) -> str:
     source_id, project_id = str(uuid.uuid4()), _project(caller)
-    state, cycle = judgement.standing(report)
+    state, cycle = judgement.standing(report, judgement.NO_CHOICES)
     now = now_ms()
     number = sources.insert(
         db,
@@ -180,7 +182,9 @@ def _insert(db: sa.Connection, caller: Caller, report: Report, *, region: str) -
 
 
 def _update(db: sa.Connection, row: RowOfSource, report: Report) -> str:
-    values = judgement.judged(report, row.number, row.choices) | judgement.moved(row, report)
+    values = judgement.judged(report, row.number, row.choices) | judgement.moved(
+        row, report, row.choices
+    )
     values["identity_key"] = _identity_key(report)
     if report.name != _report(row).name:  # an operator's own name for it stays otherwise
         values["name"] = report.name

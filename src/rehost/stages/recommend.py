@@ -42,6 +42,11 @@ def adjust(recommended: RecommendedTarget, choices: Iterable[DiskChoice]) -> Rec
     return RecommendedTarget(disks=kept, volume_groups=groups)
 
 
+def has_system(target: RecommendedTarget) -> bool:
+    """Whether the target gets what it could start from; else it gets data alone."""
+    return any(disk.device_use is not DeviceUse.NORMAL for disk in target.disks)
+
+
 def objections(recommended: RecommendedTarget, choices: Sequence[DiskChoice]) -> Iterator[str]:
     """Why choices cannot be followed, a sentence each."""
     disks = {disk.name: disk for disk in recommended.disks}
@@ -53,8 +58,8 @@ def objections(recommended: RecommendedTarget, choices: Sequence[DiskChoice]) ->
             continue
         if (choice.adjust_size or disk.size) < disk.size:
             yield f"disk {choice.id!r} needs at least {disk.size} bytes on the target"
-        if choice.id in left and disk.device_use is not DeviceUse.NORMAL:
-            yield f"disk {choice.id!r} holds the system and cannot be left out"
+    if disks and not disks.keys() - left:
+        yield "no disk would be migrated"
     for group in recommended.volume_groups:
         with_group = {disk.name for disk in disks.values() if _devices(disk) & _components(group)}
         if with_group & left and with_group - left:
@@ -64,7 +69,7 @@ def objections(recommended: RecommendedTarget, choices: Sequence[DiskChoice]) ->
 def _adjusted(disk: TargetDisk, choice: DiskChoice | None) -> TargetDisk | None:
     if choice is None:
         return disk
-    if choice.need_migration is False and disk.device_use is DeviceUse.NORMAL:
+    if choice.need_migration is False:
         return None
     return replace(disk, size=max(disk.size, choice.adjust_size or 0))
 

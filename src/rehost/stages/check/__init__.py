@@ -6,7 +6,7 @@ texts/english.py and texts/chinese.py; then `scripts/docs`.
 
 from typing import NamedTuple
 
-from rehost.model.check import Finding
+from rehost.model.check import Finding, Result
 from rehost.model.server import OsType, Report
 from rehost.stages.check import (
     account_rights,
@@ -39,7 +39,7 @@ from rehost.stages.check.rows import rows
 from rehost.stages.check.rule import Check
 from rehost.stages.check.texts import describe
 
-__all__ = ["CHECKS", "checks_for", "describe", "judge", "rows"]
+__all__ = ["CHECKS", "checks_for", "describe", "judge", "obstacles", "rows"]
 
 
 class Checks(NamedTuple):
@@ -101,6 +101,15 @@ CHECKS = {
 def judge(report: Report) -> tuple[Finding, ...]:
     """One finding per check that applies to this source, in the order of CHECKS. Never raises."""
     return tuple(check(report) for check in checks_for(report))
+
+
+def obstacles(report: Report, *, with_system: bool) -> tuple[Finding, ...]:
+    """The findings that keep a migration from being set up.
+
+    Without the system's disks nothing has to start on the target: what is only about that is none.
+    """
+    checks = (check for check in checks_for(report) if with_system or not check.of_start)
+    return tuple(f for check in checks if (f := check(report)).result is Result.ERROR)
 
 
 def checks_for(report: Report) -> tuple[Check, ...]:

@@ -9,7 +9,7 @@ NONE_FOUND = Problem("REHOST.5061", Result.ERROR)
 NOT_GRUB = Problem("REHOST.5062", Result.WARN)
 
 
-@check("BOOT_LOADER", "GRUB", NONE_FOUND, NOT_GRUB, NOT_REPORTED)
+@check("BOOT_LOADER", "GRUB", NONE_FOUND, NOT_GRUB, NOT_REPORTED, of_start=True)
 def judge(report: Report) -> Iterator[Found]:
     if report.boot_loader is None:
         yield not_reported(report, "boot_loader")

@@ -8,7 +8,11 @@ MISSING = Problem("REHOST.5151", Result.ERROR)
 
 
 @check(
-    "DRIVER_FILE", "the driver files that the target's hardware needs are there", MISSING, UNKNOWN
+    "DRIVER_FILE",
+    "the driver files that the target's hardware needs are there",
+    MISSING,
+    UNKNOWN,
+    of_start=True,
 )
 def judge(report: Report) -> Iterator[Found]:
     if report.driver_files is None:

@@ -8,7 +8,13 @@ from rehost.stages.check.volume import volumes
 NO_ESP = Problem("REHOST.5051", Result.WARN)
 
 
-@check("FIRMWARE", "BIOS or UEFI; UEFI on Linux with an EFI system partition", NO_ESP, UNKNOWN)
+@check(
+    "FIRMWARE",
+    "BIOS or UEFI; UEFI on Linux with an EFI system partition",
+    NO_ESP,
+    UNKNOWN,
+    of_start=True,
+)
 def judge(report: Report) -> Iterator[Found]:
     if report.firmware is None:
         yield unknown(report, "firmware")

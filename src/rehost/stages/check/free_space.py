@@ -20,6 +20,7 @@ TOO_LITTLE = Problem("REHOST.5131", Result.ERROR)
     f"smaller ones: at least {MIN_FREE_SMALL // MIB} MB",
     TOO_LITTLE,
     UNKNOWN,
+    of_start=True,
 )
 def judge(report: Report) -> Iterator[Found]:
     if report.disks is None:

@@ -7,7 +7,13 @@ from rehost.stages.check.rule import UNKNOWN, Found, Problem, check, unknown
 OEM = Problem("REHOST.5141", Result.WARN)
 
 
-@check("OEM_SYSTEM", "not an OEM edition, whose licence is bound to its hardware", OEM, UNKNOWN)
+@check(
+    "OEM_SYSTEM",
+    "not an OEM edition, whose licence is bound to its hardware",
+    OEM,
+    UNKNOWN,
+    of_start=True,
+)
 def judge(report: Report) -> Iterator[Found]:
     if report.oem_system is None:
         yield unknown(report, "oem_system")

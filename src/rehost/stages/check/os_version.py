@@ -51,6 +51,7 @@ class Version(NamedTuple):
     "a 64-bit release of the list below; block-level replication of Linux does not depend on it",
     NOT_SUPPORTED,
     NOT_LISTED,
+    of_start=True,
 )
 def judge(report: Report) -> Iterator[Found]:
     version = parse(report.os_version)

@@ -38,12 +38,16 @@ Find = Callable[[Report], Iterable[Found]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """`rule` says what is wanted, thresholds included; `problems` are all that `find` may find."""
+    """`rule` says what is wanted, thresholds included; `problems` are all that `find` may find.
+
+    `of_start`: it is about the target's starting by itself, and so about the system's disks alone.
+    """
 
     name: str
     rule: str
     problems: tuple[Problem, ...]
     find: Find
+    of_start: bool
 
     def __call__(self, report: Report) -> Finding:
         """One finding: the worst that was found; what else was found is in its `also`."""
@@ -60,11 +64,13 @@ class Check:
         )
 
 
-def check(name: str, rule: str, *problems: Problem) -> Callable[[Find], Check]:
+def check(
+    name: str, rule: str, *problems: Problem, of_start: bool = False
+) -> Callable[[Find], Check]:
     """Make a check of a function that yields what it finds, and nothing if all is well."""
 
     def decorate(find: Find) -> Check:
-        return Check(name=name, rule=rule, problems=problems, find=find)
+        return Check(name=name, rule=rule, problems=problems, find=find, of_start=of_start)
 
     return decorate
 

@@ -7,7 +7,7 @@ from rehost.stages.check.rule import UNKNOWN, Found, Problem, check, unknown
 ENABLED = Problem("REHOST.5221", Result.WARN)
 
 
-@check("SECURE_BOOT", "off", ENABLED, UNKNOWN)
+@check("SECURE_BOOT", "off", ENABLED, UNKNOWN, of_start=True)
 def judge(report: Report) -> Iterator[Found]:
     if report.facts is None or report.firmware is Firmware.BIOS:
         return

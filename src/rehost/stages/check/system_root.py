@@ -9,7 +9,9 @@ from rehost.stages.check.volume import volumes
 ELSEWHERE = Problem("REHOST.5121", Result.ERROR)
 
 
-@check("SYSTEM_ROOT", "Windows is on a volume of a reported disk", ELSEWHERE, UNKNOWN)
+@check(
+    "SYSTEM_ROOT", "Windows is on a volume of a reported disk", ELSEWHERE, UNKNOWN, of_start=True
+)
 def judge(report: Report) -> Iterator[Found]:
     """The system folder's drive letter decides; without one, a volume of role OS is enough."""
     drive = re.match(r"[A-Za-z]:", report.system_dir or "")

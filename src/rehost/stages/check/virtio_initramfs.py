@@ -18,6 +18,7 @@ NOT_IN_KERNEL = Problem("REHOST.5182", Result.ERROR)
     NOT_IN_INITRAMFS,
     NOT_IN_KERNEL,
     UNKNOWN,
+    of_start=True,
 )
 def judge(report: Report) -> Iterator[Found]:
     if report.facts is None:
