@@ -2,19 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from enum import StrEnum
 
 from rehost.model.check import Result
 from rehost.model.server import Facts, Report
+from rehost.model.tracking import Tracker
 from rehost.stages.check.rule import CHOSEN, UNKNOWN, Found, Problem, check, unknown
-
-
-class Tracker(StrEnum):
-    EBPF_MMAP = "ebpf-mmap"  # marks are read from shared memory
-    EBPF_LOOKUP = "ebpf-lookup"  # marks are read by system calls
-    BLKTRACE = "blktrace"
-    RESCAN = "rescan"  # every pass reads and digests all used blocks
-
 
 MMAP_FROM = (5, 5)  # BPF_F_MMAPABLE
 LOOKUP_FROM = (4, 18)  # the oldest kernel the program is made for: that of RHEL 8

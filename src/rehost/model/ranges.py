@@ -1,0 +1,16 @@
+"""Parts of a disk."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Range:
+    """Bytes of a disk, from `offset` on."""
+
+    offset: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        """The first byte behind it."""
+        return self.offset + self.length
