@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rehost import errors, provider_errors, task_errors
+from rehost import errors, identity_errors, provider_errors, task_errors
 from rehost.model.language import Language
 from rehost.model.task import BUSY_STATES, TaskState
 from rehost.stages import task
@@ -11,7 +11,15 @@ from rehost.stages.check import CHECKS, os_version
 from rehost.stages.check.rule import Check
 from rehost.stages.check.texts import CATALOGUES
 
-MODULES = tuple(module.__name__ for module in (errors, task_errors, provider_errors))
+MODULES = tuple(
+    module.__name__
+    for module in (
+        errors,
+        identity_errors,
+        provider_errors,
+        task_errors,
+    )
+)
 NOTE = "<!-- Made by scripts/docs. Change the code, not this file. -->\n\n"
 
 

@@ -1,8 +1,8 @@
 """Every failure that a caller may tell apart: its code, HTTP status, and what to do.
 
 Codes of the public API are kept where one fits (SMS.…, APIGW.…); ours begin with "REHOST.".
-A released code is never reused. docs/errors.md is generated from this file
-and from task_errors.py.
+A released code is never reused. docs/errors.md is generated from this file,
+task_errors.py and identity_errors.py.
 """
 
 from http import HTTPStatus
@@ -202,23 +202,25 @@ class SourceBusy(Error):
 
 
 class IdentityNotFound(Error):
-    """There is no such user, project or access key."""
+    """There is no such user, role, project, domain or access key."""
 
     code = "REHOST.4040"
     status = HTTPStatus.NOT_FOUND
 
-    def __init__(self, kind: str, name: str, domain: str) -> None:
-        super().__init__(f"there is no {kind} {name!r} in domain {domain!r}", name=name)
+    def __init__(self, kind: str, name: str, domain: str = "") -> None:
+        where = f" in domain {domain!r}" if domain else ""
+        super().__init__(f"there is no {kind} {name!r}{where}", name=name)
 
 
 class IdentityExists(Error):
-    """There is a user or project of this name already."""
+    """There is a user, role, project or domain of this name already."""
 
     code = "REHOST.4091"
     status = HTTPStatus.CONFLICT
 
-    def __init__(self, kind: str, name: str, domain: str) -> None:
-        super().__init__(f"there is a {kind} {name!r} in domain {domain!r} already", name=name)
+    def __init__(self, kind: str, name: str, domain: str = "") -> None:
+        where = f" in domain {domain!r}" if domain else ""
+        super().__init__(f"there is a {kind} {name!r}{where} already", name=name)
 
 
 class MigprojectNotFound(Error):

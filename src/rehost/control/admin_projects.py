@@ -8,7 +8,7 @@ from rehost.control.admin_options import Config, Data, Domain, opened, say, tabl
 
 commands = typer.Typer(no_args_is_help=True, help="Projects of the service on this machine.")
 
-Name = Annotated[str, typer.Argument(help="Name of the new project.", metavar="NAME")]
+Name = Annotated[str, typer.Argument(help="Name of the project.", metavar="NAME")]
 
 
 @commands.command("create")
@@ -33,3 +33,15 @@ def list_projects(data: Data = None, config: Config = None) -> None:
     with opened(data, config) as local, local.database.read() as db:
         rows = [(p.name, p.domain.name, p.id) for p in identity.all_projects(db)]
     table(("NAME", "DOMAIN", "ID"), rows)
+
+
+@commands.command("delete")
+def delete_project(
+    name: Name, domain: Domain = "default", data: Data = None, config: Config = None
+) -> None:
+    """Delete a project that has no sources, with its templates, migration projects and roles."""
+    from rehost.control.store import identity
+
+    with opened(data, config) as local, local.database.write() as db:
+        identity.delete_project(db, identity.require_project(db, name, domain=domain))
+    say(f"Deleted project {name} of domain {domain}.")

@@ -12,7 +12,9 @@ from rehost.control.roles import Role
 commands = typer.Typer(no_args_is_help=True, help="Users of the service on this machine.")
 
 ProjectName = Annotated[str, typer.Option(help="Project, in the user's domain.")]
-RoleName = Annotated[Role, typer.Option(help="What the user may do in the project.")]
+RoleName = Annotated[
+    str, typer.Option(help="What the user may do in the project; `rehost role list` has all.")
+]
 FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]

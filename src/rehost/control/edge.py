@@ -78,7 +78,7 @@ def endpoint_of(operation: Operation, services: Services) -> Callable[..., Any]:
         context = _context(request, services, caller, headers)
         try:
             # Before the arguments are read: an unknown caller learns nothing of them.
-            _admit(operation, caller)
+            _admit(operation, caller, scope["path_params"])
             if operation.method in ("POST", "PUT"):
                 _insist_on_json(headers)
             body = b"" if arguments.body is None else await _body(request)
@@ -169,19 +169,19 @@ async def _body(request: HttpRequest) -> bytes:
         raise errors.InvalidRequest("the request ended before its body did") from e
 
 
-def _admit(operation: Operation, caller: Caller) -> None:
+def _admit(operation: Operation, caller: Caller, path: Mapping[str, Any]) -> None:
     if operation.access is Access.ANYONE:
         return
     if caller is ANONYMOUS:
         raise errors.NotAuthenticated(
             "this needs a token (X-Auth-Token) or a signature (Authorization: SDK-HMAC-SHA256)"
         )
-    if caller.enrolment is not None and operation.access is not Access.ENROLLED:
-        raise errors.PermissionDenied(operation.action or operation.name, operation.resource)
-    if operation.action is not None and operation.action not in caller.actions:
-        raise errors.PermissionDenied(operation.action, operation.resource)
-    if caller.source_id is not None and operation.access is Access.USER:
-        raise errors.PermissionDenied(operation.action or operation.name, operation.resource)
+    newcomer = caller.enrolment is not None and operation.access is not Access.ENROLLED
+    stranger = caller.source_id is not None and operation.access is Access.USER
+    forbidden = operation.action is not None and operation.action not in caller.actions
+    if newcomer or stranger or forbidden:
+        resource = " ".join((operation.resource, *map(str, path.values())))
+        raise errors.PermissionDenied(operation.action or operation.name, resource)
 
 
 def _insist_on_json(headers: dict[str, str]) -> None:

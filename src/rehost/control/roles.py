@@ -90,5 +90,9 @@ ROLES: Mapping[str, frozenset[str]] = {
 
 
 def weakest(roles: Iterable[str]) -> str:
-    """The role that says what a user may do in each of several projects."""
-    return max(roles, key=[*ROLES].index)
+    """The role that says what a user may do in each of several projects.
+
+    One that an administrator made counts as less than any that is built in.
+    """
+    order = [*ROLES]
+    return max(roles, key=lambda role: order.index(role) if role in ROLES else len(order))

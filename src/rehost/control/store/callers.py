@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from rehost.control.operation import Caller
 from rehost.control.roles import AGENT, ENROLLED, ROLES
 from rehost.control.store.hot import HotReader, Row
+from rehost.control.store.roles import read_policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def by_enrolment(hot: HotReader, digest: str) -> Known | None:
 
 
 def _user(rows: Sequence[Row]) -> Known | None:
-    """A user from rows of (user id, name, domain id, project id, role), one for each role."""
+    """A user from rows of (user id, name, domain id, project id, role, policy), one a role."""
     if not rows or rows[0][3] is None:
         return None
     user_id, user_name, domain_id = rows[0][:3]
@@ -84,9 +85,9 @@ def _user(rows: Sequence[Row]) -> Known | None:
             domain_id=domain_id,
             project_id=project_id,
             projects=(project_id,),
-            actions=ROLES.get(role, frozenset()),
+            actions=_actions(role, policy),
         )
-        for _, _, _, project_id, role in rows
+        for _, _, _, project_id, role, policy in rows
     }
     projects = tuple(by_project)
     # Over several projects only what the user may do in each of them: an action names a
@@ -100,24 +101,33 @@ def _user(rows: Sequence[Row]) -> Known | None:
     return Known(caller=caller, by_project=by_project)
 
 
+def _actions(role: str, policy: str | None) -> frozenset[str]:
+    """What a role allows; `policy` is that of a role that an administrator made."""
+    if policy is None:
+        return ROLES.get(role, frozenset())
+    return read_policy(policy).actions()
+
+
 # One statement each: between two, somebody could write.
 _OF_HOLDER = """
     SELECT t.project_id, t.source_id, t.expires_at, own.domain_id,
-           u.id, u.name, u.domain_id, g.project_id, g.role
+           u.id, u.name, u.domain_id, g.project_id, g.role, r.policy
     FROM tokens t
     LEFT JOIN projects own ON own.id = t.project_id
     LEFT JOIN users u ON u.id = t.user_id AND u.enabled
     LEFT JOIN grants g ON g.user_id = u.id AND g.project_id = coalesce(t.project_id, g.project_id)
     LEFT JOIN projects p ON p.id = g.project_id
+    LEFT JOIN roles r ON r.domain_id = u.domain_id AND r.name = g.role
     WHERE t.digest = ?
     ORDER BY p.name
 """
 _OF_SIGNER = """
-    SELECT k.secret, u.id, u.name, u.domain_id, g.project_id, g.role
+    SELECT k.secret, u.id, u.name, u.domain_id, g.project_id, g.role, r.policy
     FROM access_keys k
     JOIN users u ON u.id = k.user_id AND u.enabled
     JOIN grants g ON g.user_id = u.id
     JOIN projects p ON p.id = g.project_id
+    LEFT JOIN roles r ON r.domain_id = u.domain_id AND r.name = g.role
     WHERE k.access = ?
     ORDER BY p.name
 """

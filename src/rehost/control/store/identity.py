@@ -11,8 +11,10 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from rehost.control.clock import now_ms
-from rehost.control.store.schema import domains, grants, projects, tokens, users
+from rehost.control.roles import ROLES
+from rehost.control.store.schema import domains, grants, projects, roles, sources, tokens, users
 from rehost.errors import IdentityExists, IdentityNotFound
+from rehost.identity_errors import InUse
 
 DEFAULT = "default"
 
@@ -74,7 +76,38 @@ def adopt_project(db: sa.Connection, project: Project) -> None:
 
 def ensure_domain(db: sa.Connection, name: str) -> Domain:
     """The domain of this name, made if it is not there."""
-    return find_domain(db, name=name) or _create_domain(db, name)
+    return find_domain(db, name=name) or create_domain(db, name)
+
+
+def create_domain(db: sa.Connection, name: str) -> Domain:
+    """Raise IdentityExists if there is a domain of this name."""
+    if find_domain(db, name=name):
+        raise IdentityExists("domain", name)
+    domain = Domain(id=uuid4().hex, name=name)
+    db.execute(sa.insert(domains).values(id=domain.id, name=name))
+    return domain
+
+
+def require_domain(db: sa.Connection, name: str) -> Domain:
+    """Raise IdentityNotFound if there is no such domain."""
+    domain = find_domain(db, name=name)
+    if domain is None:
+        raise IdentityNotFound("domain", name)
+    return domain
+
+
+def all_domains(db: sa.Connection) -> Sequence[Domain]:
+    rows = db.execute(sa.select(domains).order_by(domains.c.name))
+    return [Domain(id=row.id, name=row.name) for row in rows]
+
+
+def delete_domain(db: sa.Connection, domain: Domain) -> None:
+    """Delete a domain with its roles. Raise InUse if it has users or projects."""
+    for table, what in ((users, "users"), (projects, "projects")):
+        count = sa.select(sa.func.count()).where(table.c.domain_id == domain.id)
+        if amount := db.execute(count.select_from(table)).scalar_one():
+            raise InUse("domain", domain.name, f"it has {what} ({amount}); delete them first")
+    db.execute(sa.delete(domains).where(domains.c.id == domain.id))
 
 
 def find_domain(
@@ -111,6 +144,14 @@ def all_projects(db: sa.Connection) -> Sequence[Project]:
     return [
         _project(row) for row in db.execute(_PROJECTS.order_by(domains.c.name, projects.c.name))
     ]
+
+
+def delete_project(db: sa.Connection, project: Project) -> None:
+    """Delete a project with all in it but sources: raise InUse if it has any."""
+    count = sa.select(sa.func.count()).where(sources.c.project_id == project.id)
+    if amount := db.execute(count.select_from(sources)).scalar_one():
+        raise InUse("project", project.name, f"it has source servers ({amount}); delete them first")
+    db.execute(sa.delete(projects).where(projects.c.id == project.id))
 
 
 def create_user(db: sa.Connection, name: str, domain: Domain, *, password_hash: str) -> User:
@@ -186,9 +227,15 @@ def set_password(db: sa.Connection, user: User, *, password_hash: str) -> None:
 
 
 def grant(db: sa.Connection, user: User, project: Project, role: str) -> None:
-    """Give the user this role in the project, in place of the one it may have."""
+    """Give the user this role in the project, in place of the one it may have.
+
+    Raise IdentityNotFound if the role or the project is not there, or not of the user's domain.
+    """
     if user.domain != project.domain:
         raise IdentityNotFound("project", project.name, user.domain.name)
+    of_domain = (roles.c.name == role, roles.c.domain_id == user.domain.id)
+    if role not in ROLES and not db.execute(sa.select(roles.c.name).where(*of_domain)).first():
+        raise IdentityNotFound("role", role, user.domain.name)
     revoke(db, user, project)
     values = {"user_id": user.id, "project_id": project.id, "role": role}
     db.execute(sa.insert(grants).values(values))
@@ -209,12 +256,6 @@ def grants_of(db: sa.Connection, user_id: str) -> Sequence[Grant]:
         .order_by(projects.c.name)
     )
     return [Grant(project=_project(row), role=row.role) for row in db.execute(query)]
-
-
-def _create_domain(db: sa.Connection, name: str) -> Domain:
-    domain = Domain(id=uuid4().hex, name=name)
-    db.execute(sa.insert(domains).values(id=domain.id, name=name))
-    return domain
 
 
 _DOMAIN = (domains.c.id.label("owner_id"), domains.c.name.label("owner_name"))

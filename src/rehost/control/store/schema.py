@@ -47,6 +47,15 @@ grants = sa.Table(
     sa.Column("role", sa.String(64), nullable=False),
 )
 
+# Those that administrators made; the built-in ones are in roles.py. A grant names a role.
+roles = sa.Table(
+    "roles",
+    metadata,
+    sa.Column("domain_id", sa.ForeignKey("domains.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("policy", sa.Text, nullable=False),  # JSON
+)
+
 access_keys = sa.Table(
     "access_keys",
     metadata,
