@@ -7,13 +7,21 @@ from typing import Annotated
 
 import typer
 
-from rehost.control import admin_domains, admin_keys, admin_projects, admin_roles, admin_users
+from rehost.control import (
+    admin_database,
+    admin_domains,
+    admin_keys,
+    admin_projects,
+    admin_roles,
+    admin_users,
+)
 from rehost.control.admin_options import Config, Data
 
 commands = typer.Typer()
 commands.add_typer(admin_users.commands, name="user")
 commands.add_typer(admin_projects.commands, name="project")
 commands.add_typer(admin_domains.commands, name="domain")
+commands.add_typer(admin_database.commands, name="db")
 commands.add_typer(admin_roles.commands, name="role")
 admin_users.commands.add_typer(admin_keys.commands, name="key")
 

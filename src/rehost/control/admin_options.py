@@ -23,13 +23,13 @@ UserName = Annotated[str, typer.Argument(help="Name of the user.", metavar="NAME
 
 
 def opened(
-    data: Path | None, file: Path | None, *, create: bool = False
+    data: Path | None, file: Path | None, *, create: bool = False, upgrade: bool = True
 ) -> AbstractContextManager["Local"]:
     """The database that `rehost serve` would use with the same options and variables."""
     from rehost.control import config
     from rehost.control.local import open_local
 
-    return open_local(config.override(config.load(file), data=data), create=create)
+    return open_local(config.override(config.load(file), data=data), create=create, upgrade=upgrade)
 
 
 def say(sentence: str) -> None:

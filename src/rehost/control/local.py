@@ -21,8 +21,10 @@ class Local:
 
 
 @contextmanager
-def open_local(config: ServeConfig, *, create: bool = False) -> Iterator[Local]:
-    """The service's database, with this program's schema, and its key.
+def open_local(
+    config: ServeConfig, *, create: bool = False, upgrade: bool = True
+) -> Iterator[Local]:
+    """The service's database, with this program's schema unless told otherwise, and its key.
 
     Raises BadConfiguration if there is none, unless it is to be created: a mistyped folder must
     not look like a service without users.
@@ -39,7 +41,8 @@ def open_local(config: ServeConfig, *, create: bool = False) -> Iterator[Local]:
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         database = Database(config.database_url)
         try:
-            database.upgrade()
+            if upgrade:
+                database.upgrade()
             yield Local(database=database, keys=keys.load(config.data))
         finally:
             database.close()

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ from rehost.errors import BadConfiguration, DatabaseTooNew, DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 FORMS = "give sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """The schema that a database has, and what this program would do to it, oldest step first."""
+
+    current: str | None  # None: the database is empty
+    newest: str
+    pending: tuple[str, ...]  # "0006: roles that administrators make."
 
 
 class Database:
@@ -52,18 +62,40 @@ class Database:
 
     def upgrade(self) -> None:
         """Bring the schema to this program's version; safe to repeat, refuses a newer schema."""
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        script = ScriptDirectory.from_config(config)
+        config = _migrations()
         with self.write() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-            if current is not None and current not in {r.revision for r in script.walk_revisions()}:
-                raise DatabaseTooNew(current)
+            _schema(connection, config)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def schema(self) -> Schema:
+        """What `upgrade` would do. Raises DatabaseTooNew."""
+        with self.read() as connection:
+            return _schema(connection, _migrations())
+
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def _schema(connection: sa.Connection, config: Config) -> Schema:
+    """Raises DatabaseTooNew."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    steps = list(ScriptDirectory.from_config(config).walk_revisions())  # newest first
+    known = [step.revision for step in steps]
+    if current is not None and current not in known:
+        raise DatabaseTooNew(current)
+    missing = steps[: known.index(current)] if current is not None else steps
+    return Schema(
+        current=current,
+        newest=known[0],
+        pending=tuple(f"{step.revision}: {step.doc}" for step in reversed(missing)),
+    )
 
 
 def _open(url: str) -> tuple[sa.Engine, dict[str, Any]]:
