@@ -38,6 +38,7 @@ THINGS: dict[str, Callable[[], bool]] = {
     "root": is_root,
     "loop": has_loop,
     "postgresql": postgresql.is_here,
+    "ovmf": lambda: Path("/usr/share/OVMF/OVMF_CODE_4M.fd").exists(),
 }
 
 

@@ -84,3 +84,49 @@ class BadTargetSpec(Error):
 
     code = "REHOST.7106"
     status = HTTPStatus.BAD_REQUEST
+
+
+class ProgramMissing(Error):
+    """A program that target servers need is not installed where the service runs."""
+
+    code = "REHOST.7107"
+
+    def __init__(self, program: str, packages: str) -> None:
+        super().__init__(
+            f"{program} is not installed on this host; install the package {packages}",
+            program=program,
+        )
+
+
+class LaunchFailed(Error):
+    """The target server could not be started; the message has what the hypervisor said."""
+
+    code = "REHOST.7108"
+
+    def __init__(self, server_id: str, said: str) -> None:
+        super().__init__(f"cannot start target server {server_id!r}: {said}", server_id=server_id)
+
+
+class MachineSilent(Error):
+    """The machine does not run, or its monitor does not answer in time; try again."""
+
+    code = "REHOST.7109"
+    retryable = True
+
+    def __init__(self, server_id: str, asked: str, said: str) -> None:
+        super().__init__(
+            f"the machine of target server {server_id!r} does not answer {asked!r}: {said}",
+            server_id=server_id,
+        )
+
+
+class TargetRuns(Error):
+    """This cannot be done to a target server that runs; turn it off first."""
+
+    code = "REHOST.7110"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, server_id: str) -> None:
+        super().__init__(
+            f"target server {server_id!r} runs; turn it off first", server_id=server_id
+        )

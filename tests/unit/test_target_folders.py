@@ -88,4 +88,5 @@ def test_a_link_in_the_place_of_a_disk_is_not_a_disk(tmp_path):
 def test_sectors_of_4096_bytes_are_kept(tmp_path):
     spec = replace(SPEC, disks=(DiskSpec(name="sda", size=1 << 20, sector_size=4096),))
     ServerFolders(tmp_path).create(spec)
-    assert ServerFolders(tmp_path).record(spec.task_id).spec == spec
+    with ServerFolders(tmp_path).held(spec.task_id) as (record, _):
+        assert record.spec == spec

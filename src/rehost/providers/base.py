@@ -8,7 +8,7 @@ when it passes tests/conformance.
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rehost.model.server import Firmware
 
@@ -17,6 +17,11 @@ class Power(StrEnum):
     ON = "on"
     OFF = "off"
     GONE = "gone"  # there is no such server
+
+
+class DiskFormat(StrEnum):
+    RAW = "raw"
+    QCOW2 = "qcow2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,7 @@ class TargetDisk:
     name: str
     size: int
     path: Path
+    format: DiskFormat = DiskFormat.RAW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +76,14 @@ class TargetServer:
     id: str
     name: str
     disks: tuple[TargetDisk, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How a server was started. `said` is a sentence for people: what it runs on, and why."""
+
+    accelerated: bool
+    said: str
 
 
 class Provider(Protocol):
@@ -83,14 +97,64 @@ class Provider(Protocol):
         next start.
         """
 
-    def boot(self, server_id: str) -> None:
+    def boot(self, server_id: str) -> Launch:
         """Start the server from its disks; one that runs is not started again."""
 
     def power(self, server_id: str) -> Power:
         """Power.GONE, not an error, if there is no such server."""
 
-    def stop(self, server_id: str) -> None:
-        """Turn the server off, gracefully if it listens, else hard. What is off is not an error."""
+    def stop(self, server_id: str, *, hard: bool = False) -> None:
+        """Turn the server off: gracefully if it listens, else, or if `hard`, by force.
+
+        What is off or gone is not an error.
+        """
 
     def delete(self, server_id: str) -> None:
-        """Delete the server and its disks. Deleting what is gone is not an error."""
+        """Delete the server, running or not, and its disks. What is gone is not an error."""
+
+
+@runtime_checkable
+class CanClone(Protocol):
+    """Optional: makes a second server of the disks as they are, to try what they hold."""
+
+    def clone(self, server_id: str, clone_id: str) -> TargetServer:
+        """A server of its own, turned off, whose network leads nowhere.
+
+        Nobody may write the disks while this runs; later writes do not reach the clone. Called
+        again with the same ids, it returns the same clone, as it has become. Delete it as any other
+        server.
+        """
+
+
+@runtime_checkable
+class CanLayer(Protocol):
+    """Optional: lets a server run, and be converted, without a change to its disks.
+
+    Nobody may write the disks themselves while a layer lies over them.
+    """
+
+    def layer(self, server_id: str) -> TargetServer:
+        """Lay a copy-on-write layer over the disks; the answer's disks are its images.
+
+        From now on the server starts from the layer. Called again, it returns the same layer with
+        what it holds.
+        """
+
+    def drop_layer(self, server_id: str) -> None:
+        """Throw the layer away: the server has its disks as they were. None is not an error."""
+
+
+@runtime_checkable
+class HasConsole(Protocol):
+    """Optional: keeps what a server says on its first serial port."""
+
+    def console(self, server_id: str, *, last: int) -> bytes:
+        """Up to `last` bytes of the end of what it said since it was last started."""
+
+
+@runtime_checkable
+class CanScreenshot(Protocol):
+    """Optional: shows a server's screen."""
+
+    def screenshot(self, server_id: str) -> bytes:
+        """The screen of a running server, as PNG."""

@@ -10,7 +10,7 @@ import fcntl
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +26,14 @@ from rehost.provider_errors import (
     TargetGone,
     TargetStorage,
 )
-from rehost.providers.base import DiskSpec, TargetDisk, TargetServer, TargetSpec
+from rehost.providers.base import (
+    DiskSpec,
+    Launch,
+    TargetDisk,
+    TargetServer,
+    TargetSpec,
+)
+from rehost.providers.copy import copy_image
 from rehost.system.files import sync_folder, write_atomically
 
 log = logging.getLogger(__name__)
@@ -35,7 +42,7 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RECORD = "server.json"
 # All that a server's folder may hold of ours; anything else in it is not ours to delete.
 OURS = re.compile(
-    r"server\.json(\.new)?|disk-\d+\.img|disk-\d+\.qcow2|on|pid|vars\.fd(\.new)?|"
+    r"server\.json(\.new)?|disk-\d+\.(img|qcow2)|on|pid|vars\.fd(\.new)?|bios-console|"
     r"(console|qmp)\.sock|console(\.previous)?\.log|screen\.ppm"
 )
 GRAIN = 4096  # bytes: the largest sector of any disk, and what O_DIRECT wants
@@ -44,10 +51,17 @@ NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """`made` is True from when all images exist: from then on a missing one is a loss."""
+    """`made` is True from when all images exist: from then on a missing one is a loss.
+
+    `layered`: qcow2 images lie over the disks, and the server starts from those. `isolated`: its
+    network leads nowhere. `launch` is how it was last started.
+    """
 
     spec: TargetSpec
     made: bool = False
+    layered: bool = False
+    isolated: bool = False
+    launch: Launch | None = None
 
 
 class ServerFolders:
@@ -62,26 +76,35 @@ class ServerFolders:
         Raises TargetDiffers if the server has other disks, TargetDiskLost if it has lost one.
         """
         _judge(spec)
-        with self._explained(), self._locked(spec.task_id, make=True) as folder:
+        with self.explained(), self._locked(spec.task_id, make=True) as folder:
             record = self._agreed(folder, spec)
             if record.made:
                 _insist(record, folder)
             else:
-                for image, size in zip(_images(record, folder), _sizes(record), strict=True):
+                for image, size in zip(images(record, folder), _sizes(record), strict=True):
                     _make_image(image, size)
                 sync_folder(folder)
-            _write(folder, replace(record, made=True))
-            return _server(record, folder)
+            write(folder, replace(record, made=True))
+            return server(record, folder)
 
     def find(self, server_id: str) -> Record | None:
-        with self._explained():
+        with self.explained():
             return _read(self.path(server_id))
 
-    def record(self, server_id: str) -> Record:
-        """Raises TargetGone."""
-        if (record := self.find(server_id)) is None:
-            raise TargetGone(server_id)
-        return record
+    @contextmanager
+    def held(self, server_id: str) -> Iterator[tuple[Record, Path]]:
+        """A server with its folder, kept from others meanwhile. Raises TargetGone."""
+        with self.explained():
+            try:
+                with self._locked(server_id) as folder:
+                    if record := _read(folder):
+                        yield record, folder
+                        return
+            except FileNotFoundError as e:
+                if self.path(server_id).exists():
+                    raise
+                raise TargetGone(server_id) from e
+        raise TargetGone(server_id)
 
     def path(self, server_id: str) -> Path:
         """The server's folder, which need not exist. Raises BadServerName."""
@@ -89,9 +112,10 @@ class ServerFolders:
             raise BadServerName(server_id)
         return self._root / server_id
 
-    def delete(self, server_id: str) -> None:
-        """Remove what was made, and only that. What is gone is not an error."""
-        with self._explained(), suppress(FileNotFoundError), self._locked(server_id) as folder:
+    def delete(self, server_id: str, *, first: Callable[[Path], None] = lambda _: None) -> None:
+        """Remove what was made, and only that, after `first`. What is gone is not an error."""
+        with self.explained(), suppress(FileNotFoundError), self._locked(server_id) as folder:
+            first(folder)
             _unmake(folder)
             try:
                 folder.rmdir()
@@ -100,6 +124,24 @@ class ServerFolders:
                     raise
                 left = ", ".join(sorted(file.name for file in folder.iterdir()))
                 log.warning("%s stays: it holds what the service did not make: %s", folder, left)
+
+    def clone(self, server_id: str, clone_id: str) -> TargetServer:
+        """A server of its own with a copy of the disks below any layer, cut off the network."""
+        with (
+            self.held(server_id) as (origin, source),
+            self._locked(clone_id, make=True) as folder,
+        ):
+            record = _read(folder)
+            if record is None:
+                _unmake(folder)
+                record = Record(spec=replace(origin.spec, task_id=clone_id), isolated=True)
+                write(folder, record)
+            if not record.made:
+                for image, copy in zip(images(origin, source), images(record, folder), strict=True):
+                    copy_image(image, copy)
+                sync_folder(folder)
+                write(folder, replace(record, made=True))
+            return server(record, folder)
 
     def _agreed(self, folder: Path, spec: TargetSpec) -> Record:
         """The record as it is to be, written down before anything else is made."""
@@ -112,7 +154,7 @@ class ServerFolders:
         else:
             record = replace(old, spec=spec)
         if record != old:
-            _write(folder, record)
+            write(folder, record)
         return record
 
     @contextmanager
@@ -135,7 +177,7 @@ class ServerFolders:
                 os.close(fd)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
         try:
             yield
         except OSError as e:
@@ -145,6 +187,27 @@ class ServerFolders:
             if e.errno == errno.EFBIG:
                 said = f"its filesystem cannot hold a file as large as the disk ({said})"
             raise TargetStorage(str(self._root), said) from e
+
+
+def write(folder: Path, record: Record) -> None:
+    write_atomically(folder / RECORD, msgspec.json.encode(record), mode=0o600)
+
+
+def server(record: Record, folder: Path) -> TargetServer:
+    return TargetServer(
+        id=record.spec.task_id,
+        name=record.spec.name,
+        disks=tuple(
+            TargetDisk(name=disk.name, size=size, path=image)
+            for disk, size, image in zip(
+                record.spec.disks, _sizes(record), images(record, folder), strict=True
+            )
+        ),
+    )
+
+
+def images(record: Record, folder: Path) -> tuple[Path, ...]:
+    return tuple(folder / f"disk-{i}.img" for i in range(len(record.spec.disks)))
 
 
 def _judge(spec: TargetSpec) -> None:
@@ -161,7 +224,7 @@ def _judge(spec: TargetSpec) -> None:
 
 
 def _insist(record: Record, folder: Path) -> None:
-    for image, size in zip(_images(record, folder), _sizes(record), strict=True):
+    for image, size in zip(images(record, folder), _sizes(record), strict=True):
         if image.is_symlink() or not image.is_file() or image.stat().st_size < size:
             raise TargetDiskLost(record.spec.task_id, str(image))
 
@@ -185,10 +248,6 @@ def _unmake(folder: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def _write(folder: Path, record: Record) -> None:
-    write_atomically(folder / RECORD, msgspec.json.encode(record), mode=0o600)
-
-
 def _read(folder: Path) -> Record | None:
     try:
         return msgspec.json.decode((folder / RECORD).read_bytes(), type=Record)
@@ -196,23 +255,6 @@ def _read(folder: Path) -> Record | None:
         return None
     except msgspec.DecodeError as e:
         raise TargetStorage(str(folder), f"its {RECORD} is not ours, or damaged: {e}") from e
-
-
-def _server(record: Record, folder: Path) -> TargetServer:
-    return TargetServer(
-        id=record.spec.task_id,
-        name=record.spec.name,
-        disks=tuple(
-            TargetDisk(name=disk.name, size=size, path=image)
-            for disk, size, image in zip(
-                record.spec.disks, _sizes(record), _images(record, folder), strict=True
-            )
-        ),
-    )
-
-
-def _images(record: Record, folder: Path) -> tuple[Path, ...]:
-    return tuple(folder / f"disk-{i}.img" for i in range(len(record.spec.disks)))
 
 
 def _sizes(record: Record) -> tuple[int, ...]:

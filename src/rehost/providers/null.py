@@ -5,8 +5,10 @@ For tests of what surrounds a provider, and for migrations that need the disks a
 
 from pathlib import Path
 
-from rehost.providers.base import Power, TargetServer, TargetSpec
+from rehost.providers.base import Launch, Power, TargetServer, TargetSpec
 from rehost.providers.folders import ServerFolders
+
+SWITCH = "on"
 
 
 class NullProvider:
@@ -18,20 +20,21 @@ class NullProvider:
     def create(self, spec: TargetSpec) -> TargetServer:
         return self._folders.create(spec)
 
-    def boot(self, server_id: str) -> None:
-        self._folders.record(server_id)
-        self._switch(server_id).touch()
+    def boot(self, server_id: str) -> Launch:
+        with self._folders.held(server_id) as (_, folder):
+            (folder / SWITCH).touch()
+        return Launch(accelerated=False, said="nothing runs: the null provider only says so")
 
     def power(self, server_id: str) -> Power:
         if self._folders.find(server_id) is None:
             return Power.GONE
         return Power.ON if self._switch(server_id).exists() else Power.OFF
 
-    def stop(self, server_id: str) -> None:
+    def stop(self, server_id: str, *, hard: bool = False) -> None:
         self._switch(server_id).unlink(missing_ok=True)
 
     def delete(self, server_id: str) -> None:
         self._folders.delete(server_id)
 
     def _switch(self, server_id: str) -> Path:
-        return self._folders.path(server_id) / "on"
+        return self._folders.path(server_id) / SWITCH

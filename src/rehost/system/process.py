@@ -72,8 +72,9 @@ def run(
     environ: Mapping[str, str],
     text: str = "",
     limit_s: float = 60,
+    pass_fds: Sequence[int] = (),
 ) -> str:
-    """What a program prints when given `text`. Raises ProgramFailed."""
+    """What a program prints when given `text`. It inherits `pass_fds`. Raises ProgramFailed."""
     try:
         done = subprocess.run(
             [*_dies_with_parent(), *argv],
@@ -82,6 +83,7 @@ def run(
             text=True,
             env=dict(environ),
             timeout=limit_s,
+            pass_fds=pass_fds,
             check=False,
         )
     except subprocess.TimeoutExpired as e:

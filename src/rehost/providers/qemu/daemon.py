@@ -1,0 +1,56 @@
+"""Machines that outlive the process that started them: found by their pid file, never mistaken."""
+
+import os
+import select
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import pairwise
+from pathlib import Path
+
+TERMINATE_S = 10.0  # QEMU flushes what it wrote and ends; longer if the disk hangs
+
+
+@contextmanager
+def process_of(pidfile: Path) -> Iterator[int | None]:
+    """A descriptor of the process that was started with this pid file; None if it does not run.
+
+    A number that another process has got since then is not mistaken for it: the process must name
+    the file on its command line, and a descriptor stays with one process.
+    """
+    try:
+        pid = int(pidfile.read_text())
+        fd = os.pidfd_open(pid)
+    except (FileNotFoundError, ProcessLookupError, ValueError, OverflowError):
+        yield None
+        return
+    try:
+        yield fd if _was_started_with(pid, pidfile) else None
+    finally:
+        os.close(fd)
+
+
+def has_ended(pidfd: int, *, limit_s: float) -> bool:
+    """Wait so long for the process to end."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(limit_s * 1000))
+
+
+def end(pidfd: int) -> None:
+    """End the process, asking first."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, number)
+        if has_ended(pidfd, limit_s=TERMINATE_S):
+            return
+
+
+def _was_started_with(pid: int, pidfile: Path) -> bool:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return any(
+            option == b"-pidfile" and path == os.fsencode(pidfile)
+            for option, path in pairwise(words)
+        )
+    return False

@@ -1,0 +1,198 @@
+"""Machines of QEMU on the images of ServerFolders, running on when the service stops."""
+
+import logging
+import os
+import shutil
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+from rehost.errors import ProgramFailed
+from rehost.model.server import Firmware
+from rehost.provider_errors import LaunchFailed, MachineSilent, TargetGone, TargetRuns
+from rehost.providers.base import DiskFormat, Launch, Power, TargetServer, TargetSpec
+from rehost.providers.folders import Record, ServerFolders, images, write
+from rehost.providers.qemu import acceleration, daemon, layer, machine, picture, qmp
+from rehost.providers.qemu import options as host
+from rehost.providers.qemu.acceleration import Probed
+from rehost.providers.qemu.machine import Image, Machine
+from rehost.providers.qemu.options import Acceleration, QemuOptions
+from rehost.system import process
+
+log = logging.getLogger(__name__)
+
+START_LIMIT_S = 60.0
+BUTTON_AGAIN_S = 10.0  # a guest that has not come up yet does not notice its power button
+BIOS_CONSOLE = (0x3F8).to_bytes(2, "little")  # the first serial port
+
+
+class QemuProvider:
+    """Also CanClone, CanLayer, HasConsole, CanScreenshot."""
+
+    name = "qemu"
+
+    def __init__(self, folder: Path, options: QemuOptions = QemuOptions()) -> None:  # noqa: B008
+        self._folders = ServerFolders(folder)
+        self._options = options
+        self._probing = threading.Lock()
+        self._probed: Probed | None = None
+
+    def create(self, spec: TargetSpec) -> TargetServer:
+        machine.judge(spec)
+        return self._folders.create(spec)
+
+    def boot(self, server_id: str) -> Launch:
+        with self._folders.held(server_id) as (record, folder):
+            with daemon.process_of(machine.pidfile(folder)) as running:
+                if running is not None and record.launch:
+                    return record.launch
+            probed = self.acceleration()
+            launch = Launch(accelerated=probed.acceleration is Acceleration.KVM, said=probed.why)
+            write(folder, replace(record, launch=launch))
+            self._start(record, folder, probed.acceleration)
+            log.info("%s: started, %s", server_id, launch.said)
+            return launch
+
+    def power(self, server_id: str) -> Power:
+        if self._folders.find(server_id) is None:
+            return Power.GONE
+        with daemon.process_of(machine.pidfile(self._folders.path(server_id))) as running:
+            return Power.OFF if running is None else Power.ON
+
+    def stop(self, server_id: str, *, hard: bool = False) -> None:
+        folder = self._folders.path(server_id)
+        with daemon.process_of(machine.pidfile(folder)) as running:
+            if running is None or (not hard and self._shut_down(folder, running)):
+                return
+            log.info("%s: turned off by force", server_id)
+            daemon.end(running)
+
+    def delete(self, server_id: str) -> None:
+        self._folders.delete(server_id, first=_end)
+
+    def clone(self, server_id: str, clone_id: str) -> TargetServer:
+        return self._folders.clone(server_id, clone_id)
+
+    def layer(self, server_id: str) -> TargetServer:
+        with self._folders.held(server_id) as (record, folder):
+            _insist_off(folder)
+            return layer.lay(record, folder)
+
+    def drop_layer(self, server_id: str) -> None:
+        with suppress(TargetGone), self._folders.held(server_id) as (record, folder):
+            _insist_off(folder)
+            layer.drop(record, folder)
+
+    def console(self, server_id: str, *, last: int) -> bytes:
+        log_file = self._folders.path(server_id) / "console.log"
+        try:
+            with log_file.open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - last))
+                return file.read(last)
+        except FileNotFoundError:
+            return b""
+
+    def screenshot(self, server_id: str) -> bytes:
+        with self._folders.held(server_id) as (_, folder):
+            screen = folder / "screen.ppm"
+            qmp.ask(folder, "screendump", filename=str(screen))
+            return picture.png(screen.read_bytes())
+
+    def acceleration(self) -> Probed:
+        """What machines run on here; the trial takes a moment, once for each provider."""
+        with self._probing:
+            if self._probed is None:
+                self._probed = acceleration.probe(host.qemu(), self._options.acceleration)
+            return self._probed
+
+    def _start(self, record: Record, folder: Path, chosen: Acceleration) -> None:
+        if self._options.bridge:
+            host.judge_bridge(self._options.bridge)
+        ovmf = _prepare_firmware(record, folder)
+        _keep_last_console(folder)
+        with (
+            qmp.listening(folder, "qmp.sock") as monitor,
+            qmp.listening(folder, "console.sock") as console,
+        ):
+            arguments = machine.arguments(
+                Machine(
+                    spec=record.spec,
+                    images=_images(record, folder),
+                    folder=folder,
+                    chipset=self._options.chipset,
+                    acceleration=chosen,
+                    bridge=self._options.bridge,
+                    isolated=record.isolated,
+                    ovmf=ovmf,
+                    qmp=monitor,
+                    console=console,
+                )
+            )
+            try:
+                process.run(
+                    [host.qemu(), *arguments],
+                    name="QEMU",
+                    environ={"LC_ALL": "C", "PATH": os.environ.get("PATH", os.defpath)},
+                    limit_s=START_LIMIT_S,
+                    pass_fds=(monitor, console),
+                )
+            except ProgramFailed as e:
+                raise LaunchFailed(record.spec.task_id, str(e)) from e
+
+    def _shut_down(self, folder: Path, running: int) -> bool:
+        """Press the power button, and again, until the guest is off; False if it will not."""
+        deadline = monotonic() + self._options.grace_s
+        while (left := deadline - monotonic()) > 0:
+            try:
+                qmp.ask(folder, "system_powerdown")
+            except MachineSilent as e:
+                if not daemon.has_ended(running, limit_s=0):
+                    log.warning("%s", e)
+                    return False
+            if daemon.has_ended(running, limit_s=min(left, BUTTON_AGAIN_S)):
+                return True
+        return False
+
+
+def _end(folder: Path) -> None:
+    with daemon.process_of(machine.pidfile(folder)) as running:
+        if running is not None:
+            daemon.end(running)
+
+
+def _insist_off(folder: Path) -> None:
+    with daemon.process_of(machine.pidfile(folder)) as running:
+        if running is not None:
+            raise TargetRuns(folder.name)
+
+
+def _prepare_firmware(record: Record, folder: Path) -> host.Ovmf | None:
+    """Files that the firmware needs beside it; a store of variables that is there stays."""
+    if record.spec.firmware is Firmware.BIOS:
+        (folder / "bios-console").write_bytes(BIOS_CONSOLE)
+        return None
+    ovmf, store = host.ovmf(), folder / "vars.fd"
+    if not store.exists():
+        new = store.with_suffix(".fd.new")
+        shutil.copyfile(ovmf.variables, new)
+        new.replace(store)
+    return ovmf
+
+
+def _keep_last_console(folder: Path) -> None:
+    with suppress(FileNotFoundError):
+        (folder / "console.log").replace(folder / "console.previous.log")
+
+
+def _images(record: Record, folder: Path) -> tuple[Image, ...]:
+    used = layer.images(record, folder) if record.layered else images(record, folder)
+    return tuple(
+        Image(
+            path=path,
+            format=DiskFormat.QCOW2 if record.layered else DiskFormat.RAW,
+            sector_size=disk.sector_size,
+        )
+        for path, disk in zip(used, record.spec.disks, strict=True)
+    )

@@ -1,0 +1,44 @@
+"""Guests of one sector: they start within a second, say a word on the serial port, and stay."""
+
+SAY = bytes.fromhex(
+    "fc"  # cld
+    "31c0"  # xor ax, ax
+    "8ed8"  # mov ds, ax
+    "be0000"  # mov si, message: filled in below
+    "ac"  # next: lodsb
+    "84c0"  # test al, al
+    "7406"  # jz said
+    "baf803"  # mov dx, 0x3f8
+    "ee"  # out dx, al
+    "ebf5"  # jmp next
+)
+SLEEP = bytes.fromhex("f4ebfd")  # halt: hlt; jmp halt
+# Enables ACPI's power button, waits for it, and turns the machine off.
+HEED_BUTTON = bytes.fromhex(
+    "ba0206"  # mov dx, 0x602: the events that are enabled
+    "b80001"  # mov ax, 0x100
+    "ef"  # out dx, ax
+    "ba0006"  # mov dx, 0x600: the events that happened
+    "ed"  # poll: in ax, dx
+    "f6c401"  # test ah, 1
+    "74fa"  # jz poll
+    "ba0406"  # mov dx, 0x604
+    "b80020"  # mov ax, 0x2000: off
+    "ef"  # out dx, ax
+)
+
+
+def polite(message: str) -> bytes:
+    """Shuts down when its power button is pressed."""
+    return _sector(SAY, HEED_BUTTON + SLEEP, message)
+
+
+def deaf(message: str) -> bytes:
+    """Goes on whatever is pressed."""
+    return _sector(SAY, SLEEP, message)
+
+
+def _sector(say: bytes, then: bytes, message: str) -> bytes:
+    at = (0x7C00 + len(say) + len(then)).to_bytes(2, "little")
+    code = say.replace(b"\xbe\0\0", b"\xbe" + at) + then + message.encode() + b"\0"
+    return code.ljust(510, b"\0") + b"\x55\xaa"

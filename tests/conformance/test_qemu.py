@@ -1,0 +1,245 @@
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rehost.model.server import Firmware
+from rehost.provider_errors import BadTargetSpec, LaunchFailed, MachineSilent, TargetRuns
+from rehost.providers.base import (
+    CanClone,
+    CanLayer,
+    CanScreenshot,
+    DiskFormat,
+    HasConsole,
+    Interface,
+    Power,
+)
+from rehost.providers.qemu import QemuOptions, QemuProvider, daemon
+from rehost.providers.qemu.options import Acceleration, Chipset
+from tests.conformance import bootsector
+from tests.conformance.provider import MIB, SPEC, ProviderContract
+
+pytestmark = pytest.mark.needs("qemu-system-x86_64", "qemu-img")
+
+NewProvider = Callable[..., QemuProvider]
+TCG = QemuOptions(acceleration=Acceleration.TCG, grace_s=1)
+
+
+@pytest.fixture
+def new_provider(tmp_path: Path) -> Iterator[NewProvider]:
+    folder = tmp_path / "targets"
+    yield lambda options=TCG: QemuProvider(folder, options)
+    for pidfile in folder.glob("*/pid"):
+        with daemon.process_of(pidfile) as running:
+            if running is not None:
+                daemon.end(running)
+
+
+class TestQemuProvider(ProviderContract):
+    pass
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    pytest.fail("it never came true")
+
+
+def start(provider: QemuProvider, sector: bytes, spec=SPEC, saying: bytes = b"ready") -> str:
+    server = provider.create(spec)
+    with server.disks[0].path.open("r+b") as disk:
+        disk.write(sector)
+    provider.boot(server.id)
+    eventually(lambda: saying in provider.console(server.id, last=4096))
+    return server.id
+
+
+def test_optional_abilities(new_provider):
+    for ability in (CanClone, CanLayer, CanScreenshot, HasConsole):
+        assert isinstance(new_provider(), ability)
+
+
+@pytest.mark.parametrize("chipset", Chipset)
+def test_guest_that_listens_shuts_down_by_itself(new_provider, chipset):
+    options = replace(TCG, chipset=chipset, grace_s=60)
+    server_id = start(new_provider(options), bootsector.polite("ready"))
+    with daemon.process_of(pid(new_provider())) as running:
+        new_provider(options).stop(server_id)
+        assert running is not None
+        assert daemon.has_ended(running, limit_s=0)
+    assert new_provider().power(server_id) is Power.OFF
+
+
+def test_guest_that_does_not_listen_is_turned_off(new_provider):
+    server_id = start(new_provider(), bootsector.deaf("ready"))
+    new_provider().stop(server_id)
+    assert new_provider().power(server_id) is Power.OFF
+
+
+def test_hard_stop_does_not_wait(new_provider):
+    options = replace(TCG, grace_s=3600)
+    server_id = start(new_provider(options), bootsector.deaf("ready"))
+    new_provider(options).stop(server_id, hard=True)
+    assert new_provider().power(server_id) is Power.OFF
+
+
+def pid(provider: QemuProvider, spec=SPEC) -> Path:
+    return provider.create(spec).disks[0].path.with_name("pid")
+
+
+def test_number_that_another_process_has_got_is_left_alone(new_provider, tmp_path):
+    server = new_provider().create(SPEC)
+    with subprocess.Popen(["sleep", "600"]) as other:
+        pid(new_provider()).write_text(f"{other.pid}\n")
+        assert new_provider().power(server.id) is Power.OFF
+        new_provider().stop(server.id, hard=True)
+        new_provider().delete(server.id)
+        assert other.poll() is None
+        other.send_signal(signal.SIGKILL)
+
+
+def test_machine_survives_the_process_that_started_it(new_provider):
+    server = new_provider().create(SPEC)
+    child = os.fork()
+    if child == 0:
+        try:
+            new_provider().boot(server.id)
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert new_provider().power(server.id) is Power.ON
+    assert new_provider().screenshot(server.id)
+    new_provider().stop(server.id, hard=True)
+    assert new_provider().power(server.id) is Power.OFF
+
+
+def test_boot_of_one_that_runs_leaves_it_alone(new_provider):
+    server_id = start(new_provider(), bootsector.deaf("ready"))
+    before = pid(new_provider()).read_text()
+    assert new_provider().boot(server_id) == new_provider().boot(server_id)
+    assert pid(new_provider()).read_text() == before
+
+
+def test_console_is_of_the_last_start(new_provider):
+    server_id = start(new_provider(), bootsector.deaf("ready once"), saying=b"ready once")
+    new_provider().stop(server_id, hard=True)
+    start(new_provider(), bootsector.deaf("ready again"), saying=b"ready again")
+    assert b"once" not in new_provider().console(server_id, last=4096)
+    assert len(new_provider().console(server_id, last=5)) == 5
+    assert new_provider().console("never-existed", last=5) == b""
+
+
+def test_screenshot_is_a_picture(new_provider):
+    server_id = start(new_provider(), bootsector.deaf("ready"))
+    assert new_provider().screenshot(server_id).startswith(b"\x89PNG\r\n\x1a\n")
+    new_provider().stop(server_id, hard=True)
+    with pytest.raises(MachineSilent):
+        new_provider().screenshot(server_id)
+
+
+def test_clone_is_a_server_of_its_own(new_provider):
+    origin = new_provider().create(SPEC)
+    with origin.disks[0].path.open("r+b") as disk:
+        disk.write(bootsector.deaf("ready"))
+    clone = new_provider().clone(origin.id, "try-1")
+    assert clone.disks[1].path.stat().st_blocks == 0
+    with origin.disks[0].path.open("r+b") as disk:
+        disk.write(bytes(512))
+    assert new_provider().clone(origin.id, "try-1") == clone
+    new_provider().boot(clone.id)
+    eventually(lambda: b"ready" in new_provider().console(clone.id, last=99))
+    assert new_provider().power(origin.id) is Power.OFF
+    assert b"restrict=on" in command_line(clone.disks[0].path.with_name("pid"))
+    new_provider().delete(clone.id)
+    assert new_provider().power(origin.id) is Power.OFF
+
+
+def test_server_starts_from_its_layer_and_its_disks_stay(new_provider):
+    server = new_provider().create(SPEC)
+    with server.disks[0].path.open("r+b") as disk:
+        disk.write(bootsector.deaf("ready"))
+    layered = new_provider().layer(server.id)
+    assert {disk.format for disk in layered.disks} == {DiskFormat.QCOW2}
+    assert new_provider().layer(server.id) == layered
+    before = server.disks[0].path.read_bytes()
+    write_into(layered.disks[0].path)
+    new_provider().boot(server.id)
+    with pytest.raises(TargetRuns):
+        new_provider().drop_layer(server.id)
+    new_provider().stop(server.id, hard=True)
+    assert server.disks[0].path.read_bytes() == before
+    for _ in range(2):
+        new_provider().drop_layer(server.id)
+    assert not layered.disks[0].path.exists()
+    assert new_provider().create(SPEC) == server
+
+
+def write_into(qcow2: Path) -> None:
+    subprocess.run(["qemu-io", "-c", "write -P 7 1M 4k", qcow2], check=True, capture_output=True)
+
+
+def command_line(pidfile: Path) -> bytes:
+    return Path(f"/proc/{int(pidfile.read_text())}/cmdline").read_bytes()
+
+
+def test_folder_with_a_long_path_and_commas(tmp_path):
+    folder = tmp_path / ("a,b=c " * 20) / ("long" * 30)
+    provider = QemuProvider(folder, TCG)
+    server_id = start(provider, bootsector.deaf("ready"), replace(SPEC, name="a, b=c"))
+    assert provider.screenshot(server_id)
+    provider.delete(server_id)
+    assert list(folder.iterdir()) == []
+
+
+def test_interfaces_keep_their_addresses_or_get_lasting_ones(new_provider):
+    kept = "0a:00:07:12:34:56"
+    spec = replace(SPEC, interfaces=(Interface(mac=kept), Interface(), Interface()))
+    start(new_provider(), bootsector.deaf("ready"), spec)
+    words = command_line(pid(new_provider(), spec)).decode().split("\0")
+    macs = [word.split("mac=")[1].split(",")[0] for word in words if "mac=" in word]
+    assert macs[0] == kept
+    assert len(set(macs)) == 3
+
+
+@pytest.mark.parametrize("mac", ["01:00:5e:00:00:01", "x", "52:54:00:12:34:56,id=x", ""])
+def test_impossible_addresses_are_refused(new_provider, mac):
+    with pytest.raises(BadTargetSpec):
+        new_provider().create(replace(SPEC, interfaces=(Interface(mac=mac),)))
+
+
+def test_what_qemu_says_is_in_the_error(new_provider):
+    server = new_provider().create(replace(SPEC, cpus=100000))
+    with pytest.raises(LaunchFailed, match="CPUs"):
+        new_provider().boot(server.id)
+    assert new_provider().power(server.id) is Power.OFF
+
+
+def test_bridge_that_the_host_lacks_is_said(new_provider):
+    server = new_provider().create(SPEC)
+    with pytest.raises(BadTargetSpec, match="rehost-none"):
+        new_provider(replace(TCG, bridge="rehost-none")).boot(server.id)
+
+
+def test_firmware_says_on_the_console_that_nothing_boots(new_provider):
+    server = new_provider().create(SPEC)
+    new_provider().boot(server.id)
+    eventually(lambda: b"No bootable device" in new_provider().console(server.id, last=4096))
+
+
+@pytest.mark.needs("ovmf")
+def test_uefi_has_a_store_of_variables_of_its_own(new_provider):
+    spec = replace(SPEC, firmware=Firmware.UEFI, memory=256 * MIB)
+    server = new_provider().create(spec)
+    new_provider().boot(server.id)
+    eventually(lambda: b"BdsDxe" in new_provider().console(server.id, last=1 << 16))
+    store = server.disks[0].path.with_name("vars.fd")
+    assert store.stat().st_size == Path("/usr/share/OVMF/OVMF_VARS_4M.fd").stat().st_size
+    new_provider().delete(server.id)
+    assert not store.exists()
