@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from scripts import compat_document
+
 from rehost import errors, identity_errors, provider_errors, task_errors
 from rehost.model.language import Language
 from rehost.model.task import BUSY_STATES, TaskState
@@ -103,7 +105,34 @@ def task_states() -> str:
     )
 
 
+def compat() -> str:
+    rows = list(compat_document.rows())
+    verdicts = {v: sum(row[2] == v for row in rows) for v in ("same", "different", "absent")}
+    counted = ", ".join(f"{amount} {verdict}" for verdict, amount in verdicts.items())
+    return (
+        "# The SMS v3 API, operation by operation\n\n"
+        f"The API's contract has {len(rows)} operations; here they are: {counted}. *Same* means: "
+        "method, path, parameters, fields, types, required fields and values are the contract's, "
+        "no limit is narrower, and the public Python SDK, unmodified, drives it. *Different* is "
+        "said in the first half-sentences of its notes; the rest are rules that the API's "
+        "description leaves open. Tests are in tests/compat; `test_contract.py` compares every "
+        "name, type and limit.\n\n"
+        + _table(("operation", "", "", "notes", "shown by"), rows)
+        + "\n## Everywhere\n\n"
+        "- Answers to failures have `error_code` and `error_msg` as texts at the top, 403 the "
+        "three further fields; `X-Request-Id` is always sent.\n"
+        "- Malformed bodies are 400, too large ones 413 (SMS.2005), wrong content types 415 "
+        "(SMS.2006); the message names the field. Codes of our own begin with REHOST: "
+        "[errors.md](errors.md).\n"
+        "- What another project has is not there: 404 or an empty list, whoever asks.\n"
+        "- The path `/v3/{task_id}/update-network-check-info` has its id in front and is told "
+        "apart from all others.\n"
+        "\n## Beyond the contract\n\n" + _table(("", "what it does"), compat_document.ours())
+    )
+
+
 DOCUMENTS = {
+    "docs/compat.md": compat,
     "docs/checks.md": checks,
     "docs/errors.md": failures,
     "docs/task-states.md": task_states,

@@ -1,7 +1,8 @@
 """The operations, fields and limits of the API's contract, against our OpenAPI document.
 
 A request of the contract must be taken: ours may allow more, never less. An answer must have
-every documented field with its type. Where ours differs, it is listed here and nowhere else.
+every documented field with its type. Where ours differs, it is listed in differences.py and
+nowhere else.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from rehost.control.openapi import document
 from rehost.control.operation import Operation
 from tests.compat.bodies import CONTRACT, identified, linux
 from tests.compat.conftest import Service
+from tests.compat.differences import IGNORED, NEEDED, OPTIONAL, OUR_FIELDS, OUR_VALUES, PAGES
 
 DOCUMENT = document(OPERATIONS)
 MODELS = CONTRACT["models"]
@@ -38,26 +40,6 @@ NOT_YET = {
     "UpdateTaskStatus", "UploadSpecialConfigurationSetting",
 }  # fmt: skip
 
-# Fields that the API does not have, by its name of the model.
-OUR_FIELDS = {
-    "PostSourceServerBody": {"facts"},
-    "RegisterServerResponse": {"agent_token"},
-    "EnvironmentCheck": {"remedy"},
-    "ShowServerResponse": {"facts"},
-    "ShowApiVersionResponse": {"version"},
-    # One type describes volumes of sources and of targets; targets do not show these.
-    "PhysicalVolumes": {"inode_nums", "size_per_cluster"},
-}
-# Fields of requests that are taken and not read.
-IGNORED = {"PostSourceServerBody": {"state", "migration_cycle"}}  # the service decides these
-# Values that the contract's table does not have, but the API's pages do.
-OUR_VALUES = {"state": {"premiging"}}
-# Fields that clients may leave out here, and by the contract must not.
-OPTIONAL = {"ListErrorServers": {"offset"}}
-# Sizes of pages that the contract's table does not have, but the API's pages do.
-PAGES = {("ListMigprojects", "limit"): 50, ("ListMigprojects", "offset"): 0}
-# Fields that clients must give here, and by the contract may leave out.
-NEEDED = {"PutDisk": {"id"}}  # without it, nobody knows which disk is meant
 # The SDK's own field: the raw body of an answer that has no fields.
 NOT_ON_THE_WIRE = {"body"}
 
