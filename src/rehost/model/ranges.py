@@ -14,3 +14,7 @@ class Range:
     def end(self) -> int:
         """The first byte behind it."""
         return self.offset + self.length
+
+
+def between(start: int, end: int) -> Range:
+    return Range(start, end - start)

@@ -29,7 +29,7 @@ class Table:
 def parse(head: bytes) -> Table:
     """The table in the first SIZE bytes of a disk. Raises BadFormat if there is none."""
     expect(len(head) >= 1024 and head[510:512] == b"\x55\xaa", "no partition table")
-    expect(not _is_filesystem(head), "the boot sector of a filesystem")
+    expect(not is_filesystem(head), "the boot sector of a filesystem")
     mbr = [head[446 + 16 * i : 462 + 16 * i] for i in range(4)]
     # A boot sector of a FAT or NTFS filesystem has text where a table has these flags.
     expect(all(entry[0] in (0, 0x80) for entry in mbr), "a boot sector without a table")
@@ -39,13 +39,14 @@ def parse(head: bytes) -> Table:
     return Table(style="MBR", types={n: hex(t) for n, t in types.items()}, boot_code=head[:440])
 
 
+def is_filesystem(head: bytes) -> bool:
+    """A boot sector of FAT or NTFS, which has code where a disk has its partition table."""
+    return b"FAT" in (head[54:57], head[82:85]) or head[3:11] == b"NTFS    "
+
+
 def has_grub(boot_code: bytes) -> bool:
     """GRUB's boot sector, of both generations, holds its name for error messages."""
     return b"GRUB" in boot_code
-
-
-def _is_filesystem(head: bytes) -> bool:
-    return b"FAT" in (head[54:57], head[82:85]) or head[3:11] == b"NTFS    "
 
 
 def _gpt_types(head: bytes) -> dict[int, str]:

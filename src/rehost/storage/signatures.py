@@ -7,7 +7,8 @@ from rehost.storage import btrfs, crypt, ext, lvm, md, ntfs, swap, vfat, xfs
 from rehost.storage.content import Content
 
 # Containers come first: what was on a device before may still show behind their labels.
-FORMATS: tuple[tuple[int, int, Callable[[bytes], Content]], ...] = (
+Parse = Callable[[bytes], Content]
+FORMATS: tuple[tuple[int, int, Parse], ...] = (
     (lvm.OFFSET, lvm.SIZE, lvm.parse),
     (crypt.OFFSET, crypt.SIZE, crypt.parse),
     *((offset, md.SIZE, md.parse) for offset in md.OFFSETS),
@@ -29,9 +30,7 @@ def identify(read: Read, *, size: int) -> Content | None:
     return None
 
 
-def _parsed(
-    read: Read, offset: int, size: int, parse: Callable[[bytes], Content]
-) -> Content | None:
+def _parsed(read: Read, offset: int, size: int, parse: Parse) -> Content | None:
     try:
         return parse(read(offset, size))
     except BadFormat:

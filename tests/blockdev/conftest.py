@@ -1,0 +1,62 @@
+"""Disks made of sparse files: root and loop devices."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+MakeDisk = Callable[..., str]
+Mounted = Callable[..., AbstractContextManager[Path]]
+
+
+def run(*argv: object, ok: tuple[int, ...] = (0,)) -> str:
+    done = subprocess.run([str(a) for a in argv], check=False, capture_output=True, text=True)
+    assert done.returncode in ok, f"{argv}: {done.returncode}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture
+def attach() -> Iterator[Callable[..., str]]:
+    """Loop devices over a file or device; all are detached at the end, pass or fail."""
+    with ExitStack() as cleanup:
+
+        def attach(path: str | Path, *, offset: int = 0, size: int = 0) -> str:
+            window = ["--offset", offset, "--sizelimit", size] if size else []
+            device = run("losetup", "--find", "--show", *window, path).strip()
+            cleanup.callback(run, "losetup", "--detach", device)
+            return device
+
+        yield attach
+
+
+@pytest.fixture
+def make_disk(tmp_path: Path, attach: Callable[..., str]) -> MakeDisk:
+    """An empty disk of so many bytes: a loop device over a sparse file."""
+
+    def make(name: str, size: int) -> str:
+        image = tmp_path / f"{name}.img"
+        with image.open("wb") as file:
+            file.truncate(size)
+        return attach(image)
+
+    return make
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Mounted:
+    """Mounts a device within a `with`."""
+    count = iter(range(1000))
+
+    @contextmanager
+    def mounted(device: str, *options: str) -> Iterator[Path]:
+        folder = tmp_path / f"mnt{next(count)}"
+        folder.mkdir()
+        run("mount", *options, device, folder)
+        try:
+            yield folder
+        finally:
+            run("umount", folder)
+
+    return mounted
