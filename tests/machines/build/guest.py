@@ -106,7 +106,8 @@ def disk_arguments(number: int, disk: Disk, image: Path, *, kept: bool) -> list[
     device = {"virtio": "virtio-blk-pci", "scsi": "scsi-hd,bus=scsi.0", "nvme": "nvme"}[disk.bus]
     return [
         *("-drive", f"{drive},{cache}"),
-        *("-device", f"{device},drive=disk{number},serial={disk.serial},bootindex={number}"),
+        # 0 is a kernel's that QEMU loads itself.
+        *("-device", f"{device},drive=disk{number},serial={disk.serial},bootindex={number + 1}"),
     ]
 
 
