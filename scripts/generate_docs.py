@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scripts import compat_document
 
-from rehost import errors, identity_errors, provider_errors, task_errors
+from rehost import errors, identity_errors, provider_errors, stream_errors, task_errors
 from rehost.model.language import Language
 from rehost.model.task import BUSY_STATES, TaskState
 from rehost.stages import task
@@ -20,6 +20,7 @@ MODULES = tuple(
         identity_errors,
         provider_errors,
         task_errors,
+        stream_errors,
     )
 )
 NOTE = "<!-- Made by scripts/docs. Change the code, not this file. -->\n\n"

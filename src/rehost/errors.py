@@ -1,8 +1,8 @@
 """Every failure that a caller may tell apart: its code, HTTP status, and what to do.
 
 Codes of the public API are kept where one fits (SMS.…, APIGW.…); ours begin with "REHOST.".
-A released code is never reused. docs/errors.md is generated from this file,
-task_errors.py and identity_errors.py.
+A released code is never reused. docs/errors.md is generated from this file
+and the others in this folder that are named …_errors.py.
 """
 
 from http import HTTPStatus

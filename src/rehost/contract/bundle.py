@@ -18,12 +18,14 @@ SHEBANG = b"#!/usr/bin/env python3\n"
 PARTS = (
     "__init__.py",
     "errors.py",
+    "stream_errors.py",
     "model",
     "system",
     "contract",
     "storage",
     "stages/__init__.py",
     "stages/discover",
+    "stages/replicate",
     "agent",
 )
 SUFFIXES = (".py", ".service")

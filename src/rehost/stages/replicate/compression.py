@@ -1,0 +1,143 @@
+"""How hard to compress: as hard as makes the whole transfer fastest, and no harder.
+
+A model of both ends of the pipe is kept: what a level costs in CPU and how small it makes things,
+and what the link carries. The level with the highest predicted rate is used. What a level really
+achieved lately bounds what the model may promise of it.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from backports.zstd import ZstdCompressor
+
+from rehost.contract.frames import Codec
+
+OFF = None
+# Cost in CPU and size of what is left, beside level 1's, on disks of systems.
+_LEVELS: dict[int, tuple[float, float]] = {
+    -5: (0.85, 1.5),
+    1: (1, 1),
+    3: (1.35, 0.94),
+    6: (3.6, 0.88),
+}
+_WINDOW_S = 0.4
+_WAITS = 0.25  # of its time that a sender waits for the link where that is the bottleneck
+_DRIFT = 1.15
+_MEMORY_S = 20.0
+_BETTER = 1.1
+_PROBE = 32  # one block of so many is tried where nothing is compressed
+_HOPELESS = 0.97
+_MIN = 512
+
+Level = int | None
+
+
+class Compression:
+    """For all lanes of a transfer. `enabled` False sends all as it is."""
+
+    def __init__(
+        self, *, lanes: int, enabled: bool = True, limit: Callable[[], float | None] = lambda: None
+    ) -> None:
+        self.level: Level = 1 if enabled else OFF
+        self._enabled = enabled
+        self._limit = limit
+        self._lanes = lanes
+        self._cores = len(os.sched_getaffinity(0))
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._cost = 2e-9  # CPU seconds a byte at level 1
+        self._left = 0.4  # of a byte, at level 1
+        self._base = 0.6e-9  # CPU seconds a byte for all but compressing
+        self._link: float | None = None
+        self._achieved: dict[Level, tuple[float, float]] = {}
+        self._count = 0
+        self._reset(time.monotonic())
+
+    def pack(self, content: memoryview) -> tuple[Codec, bytes | memoryview]:
+        """What to send for it."""
+        level = self._level_for_this()
+        if level is OFF or len(content) < _MIN:
+            return Codec.RAW, content
+        began = time.thread_time()
+        packed = self._compressor(level).compress(content, ZstdCompressor.FLUSH_FRAME)
+        self._learn(level, time.thread_time() - began, len(content), len(packed))
+        # A few per cent are not worth the receiver's work.
+        if len(packed) > _HOPELESS * len(content):
+            return Codec.RAW, content
+        return Codec.ZSTD, packed
+
+    def sent(self, *, raw: int, wire: int, waited_s: float) -> None:
+        """After each block: `waited_s` of it for the link."""
+        if not self._enabled:
+            return
+        with self._lock:
+            self._raw += raw
+            self._wire += wire
+            self._waited += waited_s
+            now = time.monotonic()
+            if now - self._since >= _WINDOW_S:
+                self._judge(now)
+                self._reset(now)
+
+    def _level_for_this(self) -> Level:
+        if not self._enabled:
+            return OFF
+        self._count += 1
+        # Of what does not shrink, and where nothing is to be compressed, a few are tried.
+        if self.level is OFF or self._left > _HOPELESS:
+            return 1 if self._count % _PROBE == 0 else OFF
+        return self.level
+
+    def _compressor(self, level: int) -> ZstdCompressor:
+        kept: dict[int, ZstdCompressor] = getattr(self._local, "kept", {})
+        if level not in kept:
+            kept[level] = ZstdCompressor(level=level)
+            self._local.kept = kept
+        return kept[level]
+
+    def _learn(self, level: int, seconds: float, raw: int, packed: int) -> None:
+        cost, size = _LEVELS[level]
+        with self._lock:
+            self._cost += 0.05 * (seconds / raw / cost - self._cost)
+            self._left += 0.05 * (min(1.0, packed / raw / size) - self._left)
+            self._compressing += seconds
+
+    def _judge(self, now: float) -> None:
+        passed = now - self._since
+        if not self._raw:
+            return
+        self._achieved[self.level] = (self._raw / passed, now)
+        busy = time.process_time() - self._cpu - self._compressing
+        self._base += 0.3 * (max(0.0, busy) / self._raw - self._base)
+        self._see_link(self._wire / passed, self._waited / passed / self._lanes)
+        best = max([OFF, *_LEVELS], key=lambda level: self._promise(level, now))
+        if self._promise(best, now) > _BETTER * self._promise(self.level, now):
+            self.level = best
+
+    def _see_link(self, rate: float, waits: float) -> None:
+        if self._link is None or waits > _WAITS:
+            self._link = rate if self._link is None else self._link + 0.5 * (rate - self._link)
+        else:
+            # Not what limits us: it may carry more than it was seen to.
+            self._link = max(rate, self._link * _DRIFT)
+
+    def _promise(self, level: Level, now: float) -> float:
+        """Bytes of disk per second that this level would bring."""
+        cost, size = (0.0, 1 / self._left) if level is OFF else _LEVELS[level]
+        link = self._link or 0
+        if (limit := self._limit()) is not None:
+            link = min(link, limit)
+        left = min(1.0, self._left * size)
+        promise = min(self._cores / (self._base + cost * self._cost), link / left)
+        achieved, when = self._achieved.get(level, (0.0, 0.0))
+        if now - when < _MEMORY_S and level != self.level:
+            return min(promise, _BETTER * achieved)
+        return promise
+
+    def _reset(self, now: float) -> None:
+        self._since = now
+        self._cpu = time.process_time()
+        self._raw = self._wire = 0
+        self._waited = self._compressing = 0.0

@@ -1,0 +1,85 @@
+"""What may be changed while a transfer runs, from any thread: pause, stop, speed limit."""
+
+import threading
+import time
+
+from rehost.stream_errors import TransferStopped
+
+_SLICE_S = 0.05  # of a limited rate, is sent at once
+_LEAST = 2048
+
+
+class Control:
+    def __init__(self, *, limit: float | None = None) -> None:
+        """`limit` is bytes per second on the wire; None is none."""
+        self._changed = threading.Condition()
+        self._limit = limit
+        self._paused = False
+        self._stopped = False
+        self._tokens = 0.0
+        self._filled_at = time.monotonic()
+
+    @property
+    def limit(self) -> float | None:
+        return self._limit
+
+    @property
+    def is_paused(self) -> bool:
+        return self._paused
+
+    def set_limit(self, limit: float | None) -> None:
+        with self._changed:
+            self._fill()
+            self._limit = limit
+            self._changed.notify_all()
+
+    def pause(self) -> None:
+        with self._changed:
+            self._paused = True
+
+    def resume(self) -> None:
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """For good."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def gate(self) -> None:
+        """Return when another piece may be sent. Raises TransferStopped."""
+        if self._paused or self._stopped:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped or not self._paused)
+                if self._stopped:
+                    raise TransferStopped("the transfer was stopped")
+
+    def wait(self, seconds: float) -> None:
+        """Raises TransferStopped as soon as that is so."""
+        with self._changed:
+            if self._changed.wait_for(lambda: self._stopped, seconds):
+                raise TransferStopped("the transfer was stopped")
+
+    def take(self, wanted: int) -> int:
+        """How many of `wanted` bytes may be sent now; waits until it is some.
+
+        Once stopped there is no limit: what was begun is finished.
+        """
+        with self._changed:
+            while self._limit is not None and not self._stopped:
+                self._fill()
+                size = min(wanted, max(_LEAST, int(self._limit * _SLICE_S)))
+                if self._tokens >= size:
+                    self._tokens -= size
+                    return size
+                self._changed.wait((size - self._tokens) / max(self._limit, 1))
+        return wanted
+
+    def _fill(self) -> None:
+        now = time.monotonic()
+        if self._limit is not None:
+            most = max(_LEAST, self._limit * _SLICE_S) * 2
+            self._tokens = min(most, self._tokens + (now - self._filled_at) * self._limit)
+        self._filled_at = now

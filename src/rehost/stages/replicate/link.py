@@ -1,0 +1,80 @@
+"""How a sender's connections are made."""
+
+import logging
+import secrets
+import socket
+from dataclasses import dataclass, field
+
+from rehost.contract.channel import STALL_S, Channel, client_context
+from rehost.contract.frames import Failure, Hello, Welcome
+from rehost.contract.transfer import Certificates, receiver_name
+from rehost.contract.trust import is_loopback
+from rehost.errors import BadConfiguration
+from rehost.stages.replicate.control import Control
+from rehost.stream_errors import BadFrame, ReceiverUnreachable, from_code
+
+log = logging.getLogger(__name__)
+
+_CONNECT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """The receiver of a task. `tls` is None only on loopback."""
+
+    task_id: str
+    host: str
+    port: int
+    tls: Certificates | None = field(repr=False)
+
+
+class Link:
+    """One session: what its connections have in common."""
+
+    def __init__(self, peer: Peer, control: Control, *, stall_s: float = STALL_S) -> None:
+        """Raises BadConfiguration, PeerNotTrusted."""
+        if peer.tls is None and not is_loopback(peer.host):
+            raise BadConfiguration(f"disks are not sent to {peer.host} without TLS")
+        self.peer = peer
+        self._control = control
+        self._stall_s = stall_s
+        self._session = secrets.token_bytes(16)
+        self._tls = client_context(peer.tls) if peer.tls else None
+
+    @property
+    def is_local(self) -> bool:
+        return is_loopback(self.peer.host)
+
+    def connect(self, number: int) -> tuple[Channel, Welcome]:
+        """Raises ReceiverUnreachable, PeerNotTrusted, and what the receiver refuses with."""
+        channel = self._dial()
+        try:
+            channel.handshake()
+            hello = Hello(session=self._session, connection=number, task_id=self.peer.task_id)
+            channel.send_frame(hello)
+            answer = channel.receive_frame()
+            if isinstance(answer, Failure):
+                raise from_code(answer.code, answer.message)
+            if not isinstance(answer, Welcome):
+                raise BadFrame(f"the receiver greets with {type(answer).__name__}")
+        except BaseException:
+            channel.close()
+            raise
+        return channel, answer
+
+    def _dial(self) -> Channel:
+        address = (self.peer.host, self.peer.port)
+        try:
+            sock = socket.create_connection(address, min(_CONNECT_S, self._stall_s))
+        except OSError as e:
+            raise ReceiverUnreachable(
+                f"no connection to the receiver at {self.peer.host} port {self.peer.port}: {e}"
+            ) from e
+        sock.setblocking(False)
+        if self._tls:
+            sock = self._tls.wrap_socket(
+                sock,
+                server_hostname=receiver_name(self.peer.task_id),
+                do_handshake_on_connect=False,
+            )
+        return Channel(sock, stall_s=self._stall_s, pace=self._control.take)
