@@ -15,6 +15,7 @@ from tests.compat.differences import (
     IGNORED,
     NEEDED,
     OPTIONAL,
+    OPTIONAL_FIELDS,
     OUR_FIELDS,
     OUR_VALUES,
     PAGES,
@@ -96,6 +97,8 @@ def _of_request(model: str) -> Iterator[str]:
         yield f"takes `{field}` too"
     for field in sorted(IGNORED.get(model, ())):
         yield f"ignores `{field}`: the service decides it"
+    for field in sorted(OPTIONAL_FIELDS.get(model, ())):
+        yield f"`{field}` of a {model} may be left out"
     for field in sorted(NEEDED.get(model, ())):
         yield f"`{field}` of a {model} is needed"
 

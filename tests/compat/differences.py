@@ -20,6 +20,8 @@ IGNORED = {"PostSourceServerBody": {"state", "migration_cycle"}}  # the service 
 OUR_VALUES = {"state": {"premiging"}}
 # Fields that clients may leave out here, and by the contract must not.
 OPTIONAL = {"ListErrorServers": {"offset"}}
+# The same of fields of bodies: Terraform's provider does leave them out.
+OPTIONAL_FIELDS = {"Nics": {"cidr"}}
 # Sizes of pages that the contract's table does not have, but the API's pages do.
 PAGES = {("ListMigprojects", "limit"): 50, ("ListMigprojects", "offset"): 0}
 # Fields that clients must give here, and by the contract may leave out.

@@ -15,7 +15,15 @@ from rehost.control.openapi import document
 from rehost.control.operation import Operation
 from tests.compat.bodies import CONTRACT, identified, linux
 from tests.compat.conftest import Service
-from tests.compat.differences import IGNORED, NEEDED, OPTIONAL, OUR_FIELDS, OUR_VALUES, PAGES
+from tests.compat.differences import (
+    IGNORED,
+    NEEDED,
+    OPTIONAL,
+    OPTIONAL_FIELDS,
+    OUR_FIELDS,
+    OUR_VALUES,
+    PAGES,
+)
 
 DOCUMENT = document(OPERATIONS)
 MODELS = CONTRACT["models"]
@@ -188,7 +196,8 @@ def compare_model(model: str, schema: dict[str, Any], *, request: bool) -> None:
             compare(field, ours["properties"][name], f"{model}.{name}", request=request)
     if request:
         needed = {name for name, field in theirs.items() if field["required"]}
-        assert set(ours.get("required", ())) == needed | NEEDED.get(model, set()), model
+        expected = needed - OPTIONAL_FIELDS.get(model, set()) | NEEDED.get(model, set())
+        assert set(ours.get("required", ())) == expected, model
 
 
 def compare(field: dict[str, Any], schema: dict[str, Any], place: str, *, request: bool) -> None:

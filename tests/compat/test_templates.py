@@ -94,7 +94,7 @@ def test_filters_and_pages(service: Service, token: str):
         ({"is_template": "true"}, "template.is_template"),
         ({"flavor": "x" * 256}, "template.flavor"),
         ({"target_password": "x" * 1025}, "template.target_password"),
-        ({"nics": [{"id": "n", "name": "n"}]}, "template.nics[0]"),
+        ({"nics": [{"id": "n", "cidr": "n"}]}, "template.nics[0]"),
         ({"security_groups": {}}, "template.security_groups"),
         ({"disk": [DISK | {"size": "40"}]}, "template.disk[0].size"),
         ({"disk": [DISK | {"index": -1}]}, "template.disk[0].index"),

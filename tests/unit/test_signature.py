@@ -91,9 +91,11 @@ def test_a_malformed_date_is_refused(date):
         check(request)
 
 
-def test_a_project_that_was_not_signed_is_refused():
+def test_a_project_may_be_named_after_signing_but_not_be_changed():
     request = signed(GET)
-    with pytest.raises(NotAuthenticated, match="x-project-id"):
+    check(replace(request, headers={**request.headers, "X-Project-Id": "p"}))
+    request = signed(replace(GET, headers={**GET.headers, "X-Project-Id": "p"}))
+    with pytest.raises(NotAuthenticated, match="does not match"):
         check(replace(request, headers={**request.headers, "X-Project-Id": "other"}))
 
 

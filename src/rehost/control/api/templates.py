@@ -41,7 +41,7 @@ class Nics:
 
     id: Text
     name: Text
-    cidr: Text
+    cidr: Text = ""
     ip: Text | None = None
 
 
