@@ -176,15 +176,13 @@ class BadConfiguration(Error):
 
 
 class NotYourResource(Error):
-    """An agent's credential is for its own source only."""
+    """An agent's credential is for its own source, and that one's tasks, only."""
 
     code = "SMS.2248"
     status = HTTPStatus.FORBIDDEN
 
-    def __init__(self, source_id: str) -> None:
-        super().__init__(
-            f"this credential is not for source server {source_id!r}", source_id=source_id
-        )
+    def __init__(self, resource_id: str, kind: str = "source server") -> None:
+        super().__init__(f"this credential is not for {kind} {resource_id!r}")
 
 
 class SourceBusy(Error):

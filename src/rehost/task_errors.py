@@ -30,3 +30,165 @@ class TaskRunning(Error):
             task_id=task_id,
             state=state,
         )
+
+
+class TargetNotReady(Error):
+    """The target of the task is being made ready; ask again in a moment."""
+
+    code = "REHOST.4096"
+    status = HTTPStatus.CONFLICT
+    retryable = True
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"the target of task {task_id!r} is not ready yet; ask again in a moment",
+            task_id=task_id,
+        )
+
+
+class SourceHasTask(Error):
+    """The source has a task that is not finished; it can have one at a time."""
+
+    code = "REHOST.4097"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, source_id: str, task_id: str, state: str) -> None:
+        super().__init__(
+            f"source server {source_id!r} has task {task_id!r} in state {state}; delete it first, "
+            "or go on with it",
+            source_id=source_id,
+            task_id=task_id,
+        )
+
+
+class SourceUnfit(Error):
+    """Checks of the source failed: it cannot be migrated before what they name is put right."""
+
+    code = "REHOST.4098"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, source_id: str, failed: tuple[str, ...]) -> None:
+        super().__init__(
+            f"source server {source_id!r} cannot be migrated: {', '.join(failed)} failed; show the "
+            "source for what to do",
+            source_id=source_id,
+        )
+
+
+class SystemNotSupported(Error):
+    """The operating system of the source is not in the list of those that can be migrated."""
+
+    code = "SMS.2206"
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, source_id: str, os_version: str) -> None:
+        super().__init__(
+            f"source server {source_id!r} cannot be migrated: its system, {os_version}, is not in "
+            "the list of supported ones",
+            source_id=source_id,
+        )
+
+
+class SourceOfTaskNotFound(Error):
+    """A task was to be made of a source server that does not exist."""
+
+    code = "SMS.2216"
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, source_id: str) -> None:
+        super().__init__(
+            f"body field source_server.id: there is no source server {source_id!r}",
+            source_id=source_id,
+        )
+
+
+class TaskNotFound(Error):
+    """There is no such task, or the source has none."""
+
+    code = "SMS.2252"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} not found")
+
+
+class TaskSuperseded(Error):
+    """The source has had another task since; only that one can do something now."""
+
+    code = "REHOST.4099"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"task {task_id!r} is finished and its source has another task now", task_id=task_id
+        )
+
+
+class NotMigratedThisWay(Error):
+    """Only block-level tasks can be started: this version does not migrate by files."""
+
+    code = "REHOST.4100"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, task_id: str, kind: str) -> None:
+        super().__init__(
+            f"task {task_id!r} is of type {kind}, which this version cannot carry out; make one of "
+            "type MIGRATE_BLOCK",
+            task_id=task_id,
+        )
+
+
+class StateIsTheTasks(Error):
+    """A source's state follows its task; an agent cannot set it to something else."""
+
+    code = "REHOST.4101"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, source_id: str, wanted: str, now: str) -> None:
+        super().__init__(
+            f"source server {source_id!r} cannot be set to {wanted}: with its task as it is, it is "
+            f"{now}",
+            source_id=source_id,
+        )
+
+
+class LogNotFound(Error):
+    """No log of this task has been uploaded to the service."""
+
+    code = "REHOST.4044"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"there is no log of task {task_id!r}; ask its agent for it, with collect_log",
+            task_id=task_id,
+        )
+
+
+class ReceiverFailed(Error):
+    """The process that writes the target's disks failed; the message has its last words."""
+
+    code = "REHOST.4102"
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"the receiver of the target's disks failed: {said}")
+
+
+class TargetTooSmall(Error):
+    """A disk of the target is smaller than the source's."""
+
+    code = "REHOST.4103"
+
+    def __init__(self, name: str, *, has: int, needs: int) -> None:
+        super().__init__(f"the target's disk for {name} has {has} bytes, the source's has {needs}")
+
+
+class TooFast(Error):
+    """The task went faster than its limit by more than its threshold, and was stopped."""
+
+    code = "REHOST.4104"
+
+    def __init__(self, speed: float, limit: float, threshold: float) -> None:
+        super().__init__(
+            f"{speed:g} Mbit/s is more than {threshold:g} % above the limit of {limit:g} Mbit/s"
+        )

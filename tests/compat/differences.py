@@ -10,6 +10,17 @@ OUR_FIELDS = {
     "RegisterServerResponse": {"agent_token"},
     "EnvironmentCheck": {"remedy"},
     "ShowServerResponse": {"facts"},
+    # One type describes the task of a source, where the source is shown and where it is listed.
+    "TaskByServerSource": {
+        "estimate_complete_time",
+        "compress_rate",
+        "remain_seconds",
+        "log_bucket",
+        "log_expire",
+        "log_upload_time",
+        "log_share_url",
+    },
+    "CommandParam": {"command_id"},
     "ShowApiVersionResponse": {"version"},
     # One type describes volumes of sources and of targets; targets do not show these.
     "PhysicalVolumes": {"inode_nums", "size_per_cluster"},
@@ -17,13 +28,21 @@ OUR_FIELDS = {
 # Fields of requests that are taken and not read.
 IGNORED = {"PostSourceServerBody": {"state", "migration_cycle"}}  # the service decides these
 # Values that the contract's table does not have, but the API's pages do.
-OUR_VALUES = {"state": {"premiging"}}
+OUR_VALUES = {
+    "state": {"premiging", "SYNC_SUCCESS", "SYNC_FAIL", "SKIPPING", "RESETING"},
+    "operation": {"collect_log", "sync", "sync_failed_rollback"},
+}
 # Fields that clients may leave out here, and by the contract must not.
 OPTIONAL = {"ListErrorServers": {"offset"}}
 # The same of fields of bodies: Terraform's provider does leave them out.
 OPTIONAL_FIELDS = {"Nics": {"cidr"}}
 # Sizes of pages that the contract's table does not have, but the API's pages do.
-PAGES = {("ListMigprojects", "limit"): 50, ("ListMigprojects", "offset"): 0}
+PAGES = {
+    ("ListMigprojects", "limit"): 50,
+    ("ListMigprojects", "offset"): 0,
+    ("ListTasks", "limit"): 50,
+    ("ListTasks", "offset"): 0,
+}
 # Fields that clients must give here, and by the contract may leave out.
 NEEDED = {"PutDisk": {"id"}}  # without it, nobody knows which disk is meant
 

@@ -36,16 +36,14 @@ SERVED = {
     "UpdateDefaultMigproject", "DeleteMigproject",
     "CreateTemplate", "ListTemplates", "ShowTemplate", "UpdateTemplate", "DeleteTemplate",
     "DeleteTemplates", "ShowTargetPassword", "CreatePrivacyAgreements", "ShowPrivacyAgreements",
+    "CreateTask", "ListTasks", "ShowTask", "UpdateTask", "DeleteTask", "DeleteTasks",
+    "UpdateTaskStatus",
 }  # fmt: skip
 NOT_YET = {
-    "CollectLog", "CreateTask",
-    "DeleteTask", "DeleteTasks",
-    "ExportConsistencyResults", "ListTasks", "ShowCertKey",
-    "ShowConfigSetting", "ShowConsistencyResult", "ShowPassphrase",
-    "ShowTask",
-    "ShowsSpeedLimits", "UpdateConsistencyResult", "UpdateCopyState",
-    "UpdateNetworkCheckInfo", "UpdateSpeed", "UpdateTask", "UpdateTaskSpeed",
-    "UpdateTaskStatus", "UploadSpecialConfigurationSetting",
+    "CollectLog", "ExportConsistencyResults", "ShowCertKey", "ShowConfigSetting",
+    "ShowConsistencyResult", "ShowPassphrase", "ShowsSpeedLimits", "UpdateConsistencyResult",
+    "UpdateCopyState", "UpdateNetworkCheckInfo", "UpdateSpeed", "UpdateTaskSpeed",
+    "UploadSpecialConfigurationSetting",
 }  # fmt: skip
 
 # The SDK's own field: the raw body of an answer that has no fields.

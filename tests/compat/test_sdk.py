@@ -46,6 +46,10 @@ class Caller:
     def registered(self, body: dict[str, Any]) -> str:
         return str(self.register_server(body=build("PostSourceServerBody", body)).id)
 
+    def task_of(self, source_id: str, **changes: Any) -> str:
+        sent = TASK | {"source_server": {"id": source_id}} | changes
+        return str(self.create_task(body=build("PostTask", sent)).id)
+
 
 @pytest.fixture(scope="module", params=["signed", "token"])
 def caller(service: Service, request: pytest.FixtureRequest) -> Caller:
@@ -97,6 +101,8 @@ def build(model: str, value: dict[str, Any]) -> Any:
         inner = re.fullmatch(r"list\[(\w+)\]", part)
         if inner and hasattr(sms, inner[1]):
             filled[name] = [build(inner[1], each) for each in item]
+        elif isinstance(item, dict) and hasattr(sms, part):
+            filled[name] = build(part, item)
         else:
             filled[name] = item
     return kind(**filled)
@@ -298,6 +304,49 @@ def test_commands(caller: Caller, source_id: str):
     with pytest.raises(ClientRequestException) as refused:
         caller.update_command_result(server_id=source_id, body=body)
     assert (refused.value.status_code, refused.value.error_code) == (400, "SMS.2009")
+
+
+TASK = {
+    "name": "搬迁-1",
+    "type": "MIGRATE_BLOCK",
+    "target_server": {"name": "web-1", "vm_id": ""},
+    "region_name": "local",
+    "region_id": "local",
+    "project_name": "default",
+    "project_id": "p1",
+    "priority": 2,
+    "speed_limit": 100,
+    "start_target_server": False,
+}
+
+
+def test_tasks(caller: Caller, source_id: str):
+    made = caller.task_of(source_id)
+    shown = caller.show_task(task_id=made)
+    assert_shows(shown, {n: TASK[n] for n in TASK if n not in ("target_server", "project_id")})
+    assert (shown.state, shown.source_server.id) == ("READY", source_id)
+    assert shown.target_server.name == "web-1"
+    assert caller.show_server(source_id=source_id).current_task.id == made
+    assert caller.update_task(task_id=made, body=build("PutTaskReq", {"speed_limit": 7})).id == made
+    [listed] = caller.list_tasks(source_server_id=source_id, limit=0, offset=0).tasks
+    assert (listed.id, listed.speed_limit, len(listed.sub_tasks)) == (made, 7, 8)
+    start, stop = (sms.UpdateTaskStatusReq(operation=o) for o in ("start", "stop"))
+    caller.update_task_status(task_id=made, body=start)
+    assert caller.show_command(server_id=source_id).command_name == "START"
+    with pytest.raises(ClientRequestException) as refused:
+        caller.delete_task(task_id=made)
+    assert (refused.value.status_code, refused.value.error_code) == (400, "SMS.2015")
+    caller.update_task_status(task_id=made, body=stop)
+    assert caller.show_command(server_id=source_id).command_name == "STOP"
+    done = sms.CommandBody(command_name="STOP", result="success", result_detail={})
+    caller.update_command_result(server_id=source_id, body=done)
+    assert caller.show_task(task_id=made).state == "ABORT"
+    caller.delete_task(task_id=made)
+    caller.delete_tasks(body=sms.DeleteTasksReq(ids=[caller.task_of(source_id)]))
+    assert caller.list_tasks(state="READY").count == 0
+    with pytest.raises(ClientRequestException) as gone:
+        caller.show_task(task_id=made)
+    assert (gone.value.status_code, gone.value.error_code) == (404, "SMS.2252")
 
 
 def test_versions(caller: Caller):

@@ -19,8 +19,8 @@ RUNNING, SYNCING, ABORTING = TaskState.RUNNING, TaskState.SYNCING, TaskState.ABO
 # Written down a second time, on purpose: who changes the table says so here, too.
 POSSIBLE = {
     TaskState.READY: {"start": RUNNING},
-    TaskState.RUNNING: {"stop": ABORTING},
-    TaskState.SYNCING: {"stop": ABORTING},
+    TaskState.RUNNING: {"stop": ABORTING, "error_for_overspeed": ABORTING},
+    TaskState.SYNCING: {"stop": ABORTING, "error_for_overspeed": ABORTING},
     TaskState.MIGRATE_SUCCESS: {"sync": SYNCING},
     TaskState.SYNC_SUCCESS: {"sync": SYNCING},
     TaskState.MIGRATE_FAIL: {"start": RUNNING, "restart": RUNNING},
@@ -30,16 +30,21 @@ POSSIBLE = {
 HEARD = {
     TaskState.RUNNING: {
         "START failed": TaskState.MIGRATE_FAIL,
+        "target failed": TaskState.MIGRATE_FAIL,
+        "copied, and kept in step": SYNCING,
         "copied, to be kept in step": SYNCING,
         "migrated": TaskState.MIGRATE_SUCCESS,
     },
     TaskState.SYNCING: {
+        "START failed": TaskState.SYNC_FAIL,
         "SYNC failed": TaskState.SYNC_FAIL,
+        "target failed": TaskState.SYNC_FAIL,
         "synchronized": TaskState.SYNC_SUCCESS,
     },
     TaskState.ABORTING: {
         "STOP done": TaskState.ABORT,
         "STOP failed": TaskState.MIGRATE_FAIL,
+        "agent gone": TaskState.ABORT,
     },
 }
 STANDS = {
@@ -52,19 +57,26 @@ STANDS = {
     TaskState.ABORTING: "stopping replicating",
     TaskState.ABORT: "stopped replicating",
 }
+# What the agent hears of news: what fails here must end there, too.
+TOLD_BY_NEWS = {
+    News.COPIED: Command.SYNC,
+    News.TARGET_FAILED: Command.STOP,
+}
+CHECKABLE = (TaskState.READY, TaskState.ABORT, TaskState.MIGRATE_FAIL)
 TOLD = {RUNNING: Command.START, SYNCING: Command.SYNC, ABORTING: Command.STOP}
 
 
 def possible(state: TaskState) -> dict[str, TaskState]:
     logs = {} if state is TaskState.DELETING else {"collect_log": state}
-    return POSSIBLE.get(state, {}) | logs
+    checks = {"network_check": state} if state in CHECKABLE else {}
+    return POSSIBLE.get(state, {}) | logs | checks
 
 
 @pytest.mark.parametrize(("state", "action"), list(itertools.product(TaskState, Action)))
 def test_every_action_is_a_step_or_a_refusal(state, action):
     if action in possible(state):
         step = task.act(state, action)
-        told = Command.UPLOAD_LOG if action is Action.COLLECT_LOG else TOLD[step.state]
+        told = Command.UPLOAD_LOG if action is Action.COLLECT_LOG else TOLD.get(step.state)
         assert step == Step(possible(state)[action], told)
         return
     with pytest.raises(TaskRefuses) as refusal:
@@ -76,11 +88,24 @@ def test_every_action_is_a_step_or_a_refusal(state, action):
 
 @pytest.mark.parametrize(("state", "news"), list(itertools.product(TaskState, News)))
 def test_news_are_heard_where_they_fit_and_change_nothing_elsewhere(state, news):
-    assert task.hear(state, news) == Step(HEARD.get(state, {}).get(news, state))
+    if news not in HEARD.get(state, {}):
+        assert task.hear(state, news) == Step(state)
+        return
+    assert task.hear(state, news) == Step(HEARD[state][news], TOLD_BY_NEWS.get(news))
 
 
 def test_the_source_follows():
     assert {state: " ".join(standing) for state, standing in task.STANDINGS.items()} == STANDS
+
+
+def test_a_source_that_is_copied_from_says_so():
+    copying = task.standing(RUNNING, copying=True)
+    assert copying is not None
+    assert " ".join(copying) == "replicate replicating"
+    for state in TaskState:
+        assert task.standing(state, copying=False) == task.STANDINGS.get(state)
+        if state is not RUNNING:
+            assert task.standing(state, copying=True) == task.STANDINGS.get(state)
 
 
 def test_what_is_being_stopped_stops_though_it_never_started():

@@ -31,7 +31,20 @@ LINUX_ONLY = frozenset(
 # A recommended target's volumes are described by fewer fields than the source's.
 NOT_OF_TARGETS = frozenset({"inode_nums", "size_per_cluster"})
 # Left out, not null, as long as there is nothing to say.
-OF_RUNNING_TASKS = frozenset({"start_date", "migrate_speed", "subtask_info"})
+OF_RUNNING_TASKS = frozenset(
+    {
+        "start_date",
+        "migrate_speed",
+        "subtask_info",
+        "estimate_complete_time",
+        "compress_rate",
+        "remain_seconds",
+        "log_bucket",
+        "log_expire",
+        "log_upload_time",
+        "log_share_url",
+    }
+)
 
 
 def summary(report: Report) -> str:

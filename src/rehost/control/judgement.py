@@ -73,9 +73,15 @@ def adjusted(report: Report, choices: str) -> RecommendedTarget:
     return recommend.adjust(recommend.recommend(report), chosen)
 
 
+def obstacles(report: Report, choices: str) -> tuple[str, ...]:
+    """The checks that keep what was chosen of a source from being migrated, by name."""
+    found = check.obstacles(report, with_system=not _leaves_system_out(report, choices))
+    return tuple(finding.check for finding in found)
+
+
 def standing(report: Report, choices: str) -> tuple[SourceState, MigrationCycle]:
     """Where a source stands that no task has touched: fit to be set up, or not."""
-    if check.obstacles(report, with_system=not _leaves_system_out(report, choices)):
+    if obstacles(report, choices):
         return SourceState.UNAVAILABLE, MigrationCycle.CHECKING
     return SourceState.WAITING, MigrationCycle.SETTING
 

@@ -41,7 +41,6 @@ NAMES = {
     "SourceServer": "SourceServersResponseBody",
     "DiskInTargetServer": "DiskIntargetServer",
     "CurrentTask": "TaskByServerSource",
-    "ListedTask": "TaskByServerSources",
     "TargetRef": "TargetServerById",
     "ErrorBody": "ErrorResponse",
 }

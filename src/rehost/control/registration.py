@@ -12,7 +12,7 @@ from rehost.control import judgement
 from rehost.control.clock import now_ms
 from rehost.control.operation import Caller
 from rehost.control.services import Services
-from rehost.control.store import commands, credentials, migprojects, sources
+from rehost.control.store import commands, credentials, migprojects, sources, tasks
 from rehost.errors import InvalidRequest, SourceBusy, SourceExists, SourceNotFound
 from rehost.model.disk import Btrfs, Disk, VolumeGroup
 from rehost.model.identity import contradictions
@@ -94,6 +94,8 @@ def delete(services: Services, caller: Caller, source_ids: Iterable[str]) -> Non
             task = msgspec.json.decode(row.task)
             if task is not None and task["state"] in BUSY_STATES:
                 raise SourceBusy(source_id, task["id"])
+            for each in tasks.of_source(db, source_id):
+                tasks.delete(db, each, keep_target=each.run.migrated)
         sources.delete(db, ids)
 
 

@@ -36,7 +36,7 @@ class Partition:
     mount_point: Text | None = None
     size: Long | None = None
     used_size: Long | None = None
-    inode_size: Int | None = None
+    inode_size: Long | None = None
     inode_nums: Long | None = None
     uuid: Text | None = None
     size_per_cluster: Int | None = None

@@ -48,7 +48,10 @@ class CloneServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentTask:
-    """What a source shows of its task. `speed_limit` and `migrate_speed` are Mbit/s."""
+    """What a source shows of its task; what is not known yet is left out.
+
+    `speed_limit` and `migrate_speed` are Mbit/s.
+    """
 
     id: str
     name: str
@@ -67,7 +70,14 @@ class CurrentTask:
     exist_server: bool = False
     use_public_ip: bool = True
     clone_server: CloneServer | None = None
-    subtask_info: str | None = None
+    subtask_info: str | None = None  # JSON: {"progress", "sub_tasks": [{"name", "progress"}]}
+    estimate_complete_time: int | None = None  # ms since the epoch
+    compress_rate: float | None = None
+    remain_seconds: int | None = None
+    log_bucket: str | None = None
+    log_expire: int | None = None
+    log_upload_time: int | None = None
+    log_share_url: str | None = None
 
 
 # A task in one of these does something to its target; it can only be deleted once it is stopped.

@@ -48,9 +48,12 @@ class News(StrEnum):
     STOP_DONE = "STOP done"
     STOP_FAILED = "STOP failed"
     SYNC_FAILED = "SYNC failed"
+    KEEPS_IN_STEP = "copied, and kept in step"
     COPIED = "copied, to be kept in step"
     MIGRATED = "migrated"
     SYNCED = "synchronized"
+    TARGET_FAILED = "target failed"
+    AGENT_GONE = "agent gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,11 @@ _BEGIN = Step(TaskState.RUNNING, Command.START)
 _SYNC = Step(TaskState.SYNCING, Command.SYNC)
 _STOP = Step(TaskState.ABORTING, Command.STOP)
 
+# There is no command for a network check: the agent makes it before it copies, if it is wanted.
+_CHECKS: Mapping[tuple[TaskState, Action], Step] = {
+    (state, Action.NETWORK_CHECK): Step(state)
+    for state in (TaskState.READY, TaskState.ABORT, TaskState.MIGRATE_FAIL)
+}
 # An agent can be asked for its log whatever the task does, unless the task is on its way out.
 _LOGS: Mapping[tuple[TaskState, Action], Step] = {
     (state, Action.COLLECT_LOG): Step(state, Command.UPLOAD_LOG)
@@ -75,29 +83,38 @@ _LOGS: Mapping[tuple[TaskState, Action], Step] = {
 ACTIONS: Mapping[tuple[TaskState, Action], Step] = {
     (TaskState.READY, Action.START): _BEGIN,
     (TaskState.RUNNING, Action.STOP): _STOP,
+    (TaskState.RUNNING, Action.ERROR_FOR_OVERSPEED): _STOP,
     (TaskState.ABORT, Action.START): _BEGIN,
     (TaskState.ABORT, Action.RESTART): _BEGIN,
     (TaskState.MIGRATE_FAIL, Action.START): _BEGIN,
     (TaskState.MIGRATE_FAIL, Action.RESTART): _BEGIN,
     (TaskState.MIGRATE_SUCCESS, Action.SYNC): _SYNC,
     (TaskState.SYNCING, Action.STOP): _STOP,
+    (TaskState.SYNCING, Action.ERROR_FOR_OVERSPEED): _STOP,
     (TaskState.SYNC_SUCCESS, Action.SYNC): _SYNC,
     (TaskState.SYNC_FAIL, Action.SYNC): _SYNC,
+    **_CHECKS,
     **_LOGS,
 }
 
 REPORTS: Mapping[tuple[TaskState, News], Step] = {
     (TaskState.RUNNING, News.START_FAILED): Step(TaskState.MIGRATE_FAIL),
-    (TaskState.RUNNING, News.COPIED): Step(TaskState.SYNCING),
+    (TaskState.RUNNING, News.KEEPS_IN_STEP): Step(TaskState.SYNCING),
+    (TaskState.RUNNING, News.COPIED): _SYNC,
     (TaskState.RUNNING, News.MIGRATED): Step(TaskState.MIGRATE_SUCCESS),
+    (TaskState.RUNNING, News.TARGET_FAILED): Step(TaskState.MIGRATE_FAIL, Command.STOP),
+    (TaskState.SYNCING, News.START_FAILED): Step(TaskState.SYNC_FAIL),
     (TaskState.SYNCING, News.SYNC_FAILED): Step(TaskState.SYNC_FAIL),
     (TaskState.SYNCING, News.SYNCED): Step(TaskState.SYNC_SUCCESS),
+    (TaskState.SYNCING, News.TARGET_FAILED): Step(TaskState.SYNC_FAIL, Command.STOP),
     (TaskState.ABORTING, News.STOP_DONE): Step(TaskState.ABORT),
     (TaskState.ABORTING, News.STOP_FAILED): Step(TaskState.MIGRATE_FAIL),
+    (TaskState.ABORTING, News.AGENT_GONE): Step(TaskState.ABORT),
 }
 
 # Where a source stands while its task is in a state that a task can come to. A task that is ready
-# changes nothing: the source stands where the checks put it.
+# changes nothing: the source stands where the checks put it. While a running task copies, the
+# source is in state replicate: see standing().
 STANDINGS: Mapping[TaskState, tuple[SourceState, MigrationCycle]] = {
     TaskState.RUNNING: (SourceState.INITIALIZE, MigrationCycle.REPLICATING),
     TaskState.SYNCING: (SourceState.SYNCING, MigrationCycle.SYNCING),
@@ -108,6 +125,20 @@ STANDINGS: Mapping[TaskState, tuple[SourceState, MigrationCycle]] = {
     TaskState.ABORTING: (SourceState.STOPPING, MigrationCycle.REPLICATING),
     TaskState.ABORT: (SourceState.STOPPED, MigrationCycle.REPLICATING),
 }
+
+
+# A task in one of these has done what it was made for; its source may be given another task.
+FINISHED = frozenset({TaskState.MIGRATE_SUCCESS, TaskState.SYNC_SUCCESS})
+
+
+def standing(state: TaskState, *, copying: bool) -> tuple[SourceState, MigrationCycle] | None:
+    """Where the source of a task in `state` stands; None: where the checks put it.
+
+    `copying`: the agent has begun to copy.
+    """
+    if state is TaskState.RUNNING and copying:
+        return SourceState.REPLICATE, MigrationCycle.REPLICATING
+    return STANDINGS.get(state)
 
 
 def act(state: TaskState, action: Action) -> Step:

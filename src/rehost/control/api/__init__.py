@@ -10,6 +10,7 @@ from rehost.control.api import (
     migprojects,
     service,
     sources,
+    tasks,
     templates,
 )
 
@@ -21,6 +22,7 @@ OPERATIONS = (
     *migprojects.OPERATIONS,
     *templates.OPERATIONS,
     *commands.OPERATIONS,
+    *tasks.OPERATIONS,
     *agreements.OPERATIONS,
     *audit.OPERATIONS,
     *agents.OPERATIONS,

@@ -1,22 +1,25 @@
 """What the service tells a source's agent to do, and how it went. A poll is the heartbeat."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 from msgspec import UNSET, UnsetType
 
-from rehost.control import registration
+from rehost.control import registration, tasks
 from rehost.control.api.sources import Done
 from rehost.control.operation import Access, Context, operation
 from rehost.control.store import commands
+from rehost.control.store import tasks as task_table
 from rehost.control.store.hot import HotReader
 from rehost.errors import CommandMismatch, SourceNotFound
 from rehost.model.limits import Name
 from rehost.model.source import SourceState
 
 STATE = "SELECT project_id, connected, state FROM sources WHERE id = ?"
+AGENT_FAILED = "REHOST.6007"  # an agent's failure without a code of its own
 
 
 class NoCommand(StrEnum):
@@ -34,10 +37,15 @@ class CommandResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandParam:
-    """`bucket` is where UPLOAD_LOG puts the log. Both are left out where they mean nothing."""
+    """`bucket` is where UPLOAD_LOG puts the log. What means nothing is left out.
+
+    `command_id` tells a command from an earlier one of the same name: in the result's details, it
+    says which one the result is of.
+    """
 
     task_id: str | UnsetType = UNSET
     bucket: str | UnsetType = UNSET
+    command_id: str | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +94,7 @@ def show_command(ctx: Context, server_id: str) -> ShowCommandResponse:
             mine = commands.hand_out(db, command_id)
         if mine:
             known = msgspec.json.decode(param, type=CommandParam)
+            known = replace(known, command_id=str(command_id))
             return ShowCommandResponse(command_name=name, command_param=known)
     return ShowCommandResponse(command_name=_nothing(waiting.state), command_param=CommandParam())
 
@@ -104,13 +113,33 @@ def update_command_result(ctx: Context, server_id: str, body: CommandBody) -> Do
     with ctx.services.database.write() as db:
         registration.visible(db, ctx.caller, server_id)
         command = commands.handed_out(db, server_id, body.command_name)
-        if command is None:
+        said = body.result_detail.get("command_id")
+        if command is None or said not in (None, str(command.id)):
             raise CommandMismatch(
                 f"no command {body.command_name!r} waits for a result from this source server"
             )
         detail = msgspec.json.encode(body.result_detail).decode()
         commands.finish(db, command.id, result=body.result, detail=detail)
+        _tell_task(db, command, body)
     return Done()
+
+
+def _tell_task(db: sa.Connection, command: Any, body: CommandBody) -> None:  # noqa: ANN401 - a row
+    """Let the task that the command was of go on."""
+    task_id = msgspec.json.decode(command.param).get("task_id", "")
+    if (task := task_table.get(db, task_id)) is None:
+        return
+    success = body.result is CommandResult.SUCCESS
+    tasks.answered(db, task, command.name, success=success, error=_error(body.result_detail))
+
+
+def _error(detail: dict[str, Any]) -> str:
+    """What failed, in the agent's words."""
+    names = ("error_code", "error_msg")
+    said = {name: str(detail[name]) for name in names if name in detail}
+    said.setdefault("error_code", AGENT_FAILED)
+    said.setdefault("error_msg", "the agent did not say what failed")
+    return msgspec.json.encode(said).decode()
 
 
 def _load(db: HotReader, source_id: str) -> Waiting | None:

@@ -74,23 +74,10 @@ class _Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedTask(CurrentTask):
-    """A list says more of a task's progress and log; what is not known yet is left out."""
-
-    estimate_complete_time: Millis | None = None
-    compress_rate: float | None = None
-    remain_seconds: int | None = None
-    log_bucket: str | None = None
-    log_expire: int | None = None
-    log_upload_time: Millis | None = None
-    log_share_url: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceServer(_Source):
     """What a list shows of a source."""
 
-    current_task: ListedTask | None
+    current_task: CurrentTask | None
     is_consistency_result_exist: bool
 
 

@@ -12,6 +12,7 @@ NEXT = (
     "SELECT id, name, param FROM commands "
     "WHERE source_id = ? AND handed_out_at IS NULL AND finished_at IS NULL ORDER BY id LIMIT 1"
 )
+WITHDRAWN = "withdrawn"  # what became of a command, besides the agent's words success and fail
 
 
 def add(db: sa.Connection, source_id: str, name: str, param: str = "{}") -> None:
@@ -21,11 +22,45 @@ def add(db: sa.Connection, source_id: str, name: str, param: str = "{}") -> None
     )
 
 
+def withdraw(db: sa.Connection, source_id: str, *names: str) -> bool:
+    """Take back what was not confirmed; a result that comes for it later is refused.
+
+    Returns whether the agent may have got one of them.
+    """
+    unconfirmed = (
+        commands.c.source_id == source_id,
+        commands.c.finished_at.is_(None),
+        commands.c.name.in_(names),
+    )
+    handed_out = sa.select(commands.c.id).where(*unconfirmed, commands.c.handed_out_at.is_not(None))
+    was_out = db.execute(handed_out.limit(1)).first() is not None
+    db.execute(
+        sa.update(commands)
+        .where(*unconfirmed)
+        .values(finished_at=now_ms(), result=WITHDRAWN, result_detail="{}")
+    )
+    return was_out
+
+
+def is_waiting(db: sa.Connection, source_id: str, name: str) -> bool:
+    """Whether a command of this name is queued or waits for its result."""
+    query = sa.select(commands.c.id).where(
+        commands.c.source_id == source_id,
+        commands.c.finished_at.is_(None),
+        commands.c.name == name,
+    )
+    return db.execute(query.limit(1)).first() is not None
+
+
 def hand_out(db: sa.Connection, command_id: int) -> bool:
     """Note that the agent gets it now; False if somebody was first."""
     result = db.execute(
         sa.update(commands)
-        .where(commands.c.id == command_id, commands.c.handed_out_at.is_(None))
+        .where(
+            commands.c.id == command_id,
+            commands.c.handed_out_at.is_(None),
+            commands.c.finished_at.is_(None),  # withdrawn meanwhile
+        )
         .values(handed_out_at=now_ms())
     )
     return result.rowcount == 1

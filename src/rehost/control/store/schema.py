@@ -229,3 +229,85 @@ commands = sa.Table(
     sa.Column("result_detail", sa.Text),
     sqlite_autoincrement=True,
 )
+
+# Settings, run and the like are JSON, as control/task_record.py has them.
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("project_id", sa.ForeignKey("projects.id"), nullable=False),
+    sa.Column("source_id", sa.ForeignKey("sources.id"), nullable=False),
+    sa.Column("current", sa.Boolean, nullable=False),  # the source has no newer one
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("type", sa.String(16), nullable=False),
+    sa.Column("os_type", sa.String(16), nullable=False),
+    sa.Column("state", sa.String(32), nullable=False),
+    sa.Column("enterprise_project_id", sa.String(255), nullable=False),
+    sa.Column("create_date", sa.BigInteger, nullable=False),
+    sa.Column("start_date", sa.BigInteger),
+    sa.Column("finish_date", sa.BigInteger),
+    sa.Column("settings", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("passphrase", sa.Text, nullable=False),  # encrypted
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("speed_limits", sa.Text, nullable=False),
+    sa.Column("configurations", sa.Text, nullable=False),
+    sa.Column("network_check", sa.Text, nullable=False),
+    sa.Column("log", sa.Text, nullable=False),
+    sa.Column("server", sa.Text, nullable=False),
+    sa.Column("node", sa.String(64)),  # the machine that has the target's disks
+    sa.Column("active", sa.Boolean, nullable=False),  # the runner has something to do
+    sa.Column("receiver_port", sa.Integer),
+    # Which runner drives it, and until when it may without saying so again.
+    sa.Column("lease_owner", sa.String(64)),
+    sa.Column("lease_until", sa.BigInteger, nullable=False),
+    sa.Index("ix_tasks_page", "project_id", "number"),
+    sa.Index("ix_tasks_state", "project_id", "state", "number"),
+    sa.Index("ix_tasks_source", "source_id", "number"),
+    sa.Index(
+        "uq_tasks_current",
+        "source_id",
+        unique=True,
+        sqlite_where=sa.text("current = 1"),
+        postgresql_where=sa.text("current"),
+    ),
+    sa.Index(
+        "ix_tasks_active",
+        "number",
+        sqlite_where=sa.text("active = 1"),
+        postgresql_where=sa.text("active"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+# How many tasks are in each state: to count finished ones takes longer the more there are.
+task_counts = sa.Table(
+    "task_counts",
+    metadata,
+    sa.Column("project_id", sa.String(64), primary_key=True),
+    sa.Column("state", sa.String(32), primary_key=True),
+    sa.Column("tasks", sa.BigInteger, nullable=False),
+)
+
+consistency_results = sa.Table(
+    "consistency_results",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("task_id", sa.ForeignKey("tasks.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("result", sa.Text, nullable=False),  # JSON: the directories of one check
+    sa.Index("ix_consistency_results_page", "task_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+# What deleted tasks left on disks, for the runner to remove. No references: nothing else is left.
+discards = sa.Table(
+    "discards",
+    metadata,
+    sa.Column("task_id", sa.String(36), primary_key=True),
+    sa.Column("server_id", sa.String(255)),  # null: its target is kept, or was never made
+    sa.Column("node", sa.String(64)),
+    sa.Column("lease_owner", sa.String(64)),
+    sa.Column("lease_until", sa.BigInteger, nullable=False),
+)

@@ -48,6 +48,19 @@ def get(db: sa.Connection, source_id: str) -> sa.Row[Any] | None:
     return db.execute(sa.select(sources).where(sources.c.id == source_id)).one_or_none()
 
 
+def some(db: sa.Connection, source_ids: Iterable[str]) -> Sequence[sa.Row[Any]]:
+    return db.execute(sa.select(sources).where(sources.c.id.in_(list(source_ids)))).all()
+
+
+def place(db: sa.Connection, source_id: str) -> Any:  # noqa: ANN401 - a row of few columns
+    """Where a source stands, without the documents."""
+    c = sources.c
+    query = sa.select(
+        c.state, c.migration_cycle, c.connected, c.has_consistency_result, c.target_vm_id
+    )
+    return db.execute(query.where(c.id == source_id)).one()
+
+
 def same_key(db: sa.Connection, identity_key: str) -> Sequence[sa.Row[Any]]:
     """Sources that may be the machine with this identity key."""
     return db.execute(sa.select(sources).where(sources.c.identity_key == identity_key)).all()

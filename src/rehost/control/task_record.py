@@ -1,0 +1,224 @@
+"""What the service keeps of a task. Each part is a column of its own, as JSON."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from rehost.flow import FLOWS, Phase, Runner, progress
+from rehost.model.disk import Btrfs, VolumeGroup
+from rehost.model.server import OsType
+from rehost.model.speed import SpeedRow
+from rehost.model.task import CloneServer, LogCollectStatus, TaskState, TaskType
+from rehost.providers.base import TargetServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedDisk:
+    """A disk of the target that an operator or an agent described; sizes are bytes."""
+
+    name: str
+    size: int | None = None
+    used_size: int | None = None
+    device_use: str | None = None
+    disk_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What was asked for, and what clients keep with the task. Speeds are Mbit/s."""
+
+    region_name: str
+    region_id: str
+    project_name: str
+    project_id: str
+    priority: int = 1
+    start_target_server: bool = True
+    migration_ip: str = ""
+    vm_template_id: str = ""
+    clonevm_template_id: str = ""
+    use_public_ip: bool = True
+    use_ipv6: bool = False
+    syncing: bool = False
+    exist_server: bool = False
+    start_network_check: bool = False
+    speed_limit: int = 0
+    over_speed_threshold: float = 0
+    is_need_consistency_check: bool = False
+    need_migration_test: bool = False
+    target_name: str = ""
+    target_vm_id: str = ""
+    target_ip: str = ""
+    target_disks: tuple[WantedDisk, ...] = ()
+    target_volume_groups: tuple[VolumeGroup, ...] = ()
+    target_btrfs: tuple[Btrfs, ...] = ()
+    target_disk_ids: str = ""
+    image_disk_id: str = ""
+    snapshot_ids: str = ""
+    cutovered_snapshot_ids: str = ""
+    clone_server: CloneServer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseState:
+    """How far a phase is. It is done once it has an `end_date` (ms since the epoch)."""
+
+    name: str
+    progress: int = 0
+    start_date: int | None = None
+    end_date: int | None = None
+    migrate_speed: float | None = None
+    process_trace: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        return self.end_date is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How the task goes. Figures are the agent's: sizes bytes, `remain_time` seconds.
+
+    `synchronizes`: the agent's second phase, keeping in step, is part of this run. `migrated`:
+    the target was complete once, so it is never deleted by the service.
+    """
+
+    phases: tuple[PhaseState, ...]
+    synchronizes: bool = False
+    migrated: bool = False
+    replicatesize: int = 0
+    totalsize: int = 0
+    migrate_speed: float | None = None
+    compress_rate: float | None = None
+    remain_time: int | None = None
+    reported_at: int | None = None
+    total_cpu_usage: float | None = None
+    agent_cpu_usage: float | None = None
+    total_mem_usage: float | None = None
+    agent_mem_usage: float | None = None
+    total_disk_io: float | None = None
+    agent_disk_io: float | None = None
+
+    def phase(self, name: str) -> PhaseState:
+        return next(phase for phase in self.phases if phase.name == name)
+
+    def with_phase(self, changed: PhaseState) -> "Run":
+        return replace(
+            self, phases=tuple(changed if p.name == changed.name else p for p in self.phases)
+        )
+
+
+class ConfigKey(StrEnum):
+    MIGRATE_EXCLUDE_DIR = "MIGRATE_EXCLUDE_DIR"
+    SYNC_EXCLUDE_DIR = "SYNC_EXCLUDE_DIR"
+    ONLY_SYNC_DIR = "ONLY_SYNC_DIR"
+    CONSISTENCY_DIR = "CONSISTENCY_DIR"
+    CONSISTENCY_DIR_ILLEGAL = "CONSISTENCY_DIR_ILLEGAL"
+    LINUX_BLOCK_COMPRESS_THREAD_NUM = "LINUX_BLOCK_COMPRESS_THREAD_NUM"
+    MIGRATE_DST_IP = "MIGRATE_DST_IP"
+    LINUX_BLOCK_CACHE_SIZE = "LINUX_BLOCK_CACHE_SIZE"
+    LINUX_CPU_LIMIT = "LINUX_CPU_LIMIT"
+    LINUX_MEM_LIMIT = "LINUX_MEM_LIMIT"
+    LINUX_IO_LIMIT = "LINUX_IO_LIMIT"
+    NUM_PROCESS_MIGRATE = "NUM_PROCESS_MIGRATE"
+    NUM_PROCESS_SYNC = "NUM_PROCESS_SYNC"
+    CONSISTENCY_RECHECK = "CONSISTENCY_RECHECK"
+    CONSISTENCY_MODE = "CONSISTENCY_MODE"
+    DYNAMIC_PORT = "DYNAMIC_PORT"
+    INSTALL_PWD_AGENT = "INSTALL_PWD_AGENT"  # noqa: S105 - no password
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What an agent is to do otherwise; the agent understands the value."""
+
+    config_key: ConfigKey
+    config_value: str
+    config_status: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkCheck:
+    """What the agent measured: ms, Mbit/s, percent."""
+
+    domain_connectivity: bool | None = None
+    destination_connectivity: bool | None = None
+    network_delay: float
+    network_jitter: float
+    migration_speed: float
+    loss_percentage: float
+    cpu_usage: float
+    mem_usage: float
+    evaluation_result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """The agent's log: whether it was asked for, and what came. `size` is bytes, of our copy."""
+
+    status: LogCollectStatus = LogCollectStatus.INIT
+    bucket: str = ""
+    uploaded_at: int | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task. Times are ms since the epoch.
+
+    `current`: no newer task was made for its source. `error`: JSON, "" without one. `passphrase`
+    is encrypted. `server`: the target, once it was created; it is on the machine `node`.
+    `active`: the runner has something to do for it. `receiver_port`: where its target listens.
+    """
+
+    id: str
+    project_id: str
+    source_id: str
+    name: str
+    type: TaskType
+    os_type: OsType
+    state: TaskState
+    enterprise_project_id: str
+    create_date: int
+    settings: Settings
+    run: Run
+    passphrase: str
+    current: bool = True
+    start_date: int | None = None
+    finish_date: int | None = None
+    error: str = ""
+    speed_limits: tuple[SpeedRow, ...] = ()
+    configurations: tuple[Configuration, ...] = ()
+    network_check: NetworkCheck | None = None
+    log: Log = Log()
+    server: TargetServer | None = None
+    node: str | None = None
+    active: bool = False
+    receiver_port: int | None = None
+
+    @property
+    def flow(self) -> tuple[Phase, ...]:
+        return FLOWS[self.type, self.os_type]
+
+    @property
+    def progress(self) -> int:
+        """Percent of the whole."""
+        return progress(self.flow, {p.name: p.progress for p in self.run.phases})
+
+    @property
+    def copying(self) -> PhaseState:
+        """The agent's first phase: to copy all that is used."""
+        return self.run.phase(agent_phases(self.flow)[0].name)
+
+    @property
+    def keeping(self) -> PhaseState:
+        """The agent's second phase: to copy what changed, again and again."""
+        return self.run.phase(agent_phases(self.flow)[1].name)
+
+
+def agent_phases(flow: Iterable[Phase]) -> tuple[Phase, ...]:
+    return tuple(phase for phase in flow if phase.runner is Runner.AGENT)
+
+
+def fresh_run(type_: TaskType, os_type: OsType) -> Run:
+    phases = tuple(PhaseState(name=phase.name) for phase in FLOWS[type_, os_type])
+    return Run(phases=phases)

@@ -1,0 +1,421 @@
+"""What happens to tasks. Each function is part of its caller's write transaction, and leaves the
+task, its source and its agent's commands in accord.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from rehost.control import document, judgement
+from rehost.control.clock import now_ms
+from rehost.control.operation import Caller
+from rehost.control.store import commands, sources
+from rehost.control.store import tasks as table
+from rehost.control.task_record import PhaseState, Run, Task, agent_phases
+from rehost.errors import Error, NotYourResource
+from rehost.flow import Runner
+from rehost.model.server import Report
+from rehost.model.speed import row_at, whole_day
+from rehost.model.task import (
+    BUSY_STATES,
+    CurrentTask,
+    LogCollectStatus,
+    TargetRef,
+    TaskState,
+    TaskType,
+)
+from rehost.stages import task as stage
+from rehost.stages.task import Action, Command, News
+from rehost.task_errors import (
+    NotMigratedThisWay,
+    SourceUnfit,
+    SystemNotSupported,
+    TaskNotFound,
+    TaskSuperseded,
+    TooFast,
+)
+
+STARTS = (Action.START, Action.RESTART)
+TIME = re.compile(r"(?<!\d)(\d{1,2}):(\d{2})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What an agent says of one of its phases."""
+
+    phase: str
+    progress: int
+    replicatesize: int
+    totalsize: int
+    process_trace: str
+    migrate_speed: float | None = None
+    agent_time: str | None = None
+    figures: dict[str, Any]  # the fields of Run by their names
+
+
+def visible(db: sa.Connection, caller: Caller, task_id: str) -> Task:
+    """The stored task; TaskNotFound also for another project's, NotYourResource for an agent's."""
+    task = table.get(db, task_id)
+    if task is None or task.project_id not in caller.projects:
+        raise TaskNotFound(f"task {task_id!r}")
+    if caller.source_id not in (None, task.source_id):
+        raise NotYourResource(task_id, "task")
+    return task
+
+
+def create(db: sa.Connection, task: Task, source: sa.Row[Any]) -> None:
+    """Store a new task, ready, as the current one of its source."""
+    table.insert(db, task)
+    _stand_by_checks(db, source)
+    _follow(db, task)
+
+
+def delete(db: sa.Connection, task: Task) -> None:
+    """Delete a task. Its target goes, too, unless it was complete once.
+
+    Raises TaskRunning. What its agent has not confirmed is taken back.
+    """
+    stage.require_deletable(task.id, task.state)
+    if task.current:
+        commands.withdraw(db, task.source_id, *Command)
+        sources.update(db, task.source_id, {"task": document.task(None)})
+        if not task.run.migrated:
+            source = sources.get(db, task.source_id)
+            assert source is not None  # noqa: S101 - the task refers to it
+            _stand_by_checks(db, source)
+            nothing = {"replicatesize": 0, "totalsize": 0, "target_vm_id": ""}
+            sources.update(db, task.source_id, nothing)
+    table.delete(db, task, keep_target=task.run.migrated)
+
+
+def act(db: sa.Connection, task: Task, action: Action, *, bucket: str = "") -> Task:
+    """Do what an operator asks for; returns the task as it is then.
+
+    Raises TaskRefuses, TaskSuperseded; for a start also SourceUnfit, SystemNotSupported and
+    NotMigratedThisWay. `bucket` is of COLLECT_LOG.
+    """
+    step = stage.act(task.state, action)
+    if action is Action.COLLECT_LOG:
+        return _collect_log(db, task, bucket)
+    if not task.current:
+        raise TaskSuperseded(task.id)
+    if action in STARTS:
+        _require_startable(db, task)
+    after = _stepped(db, task, step)
+    if action is Action.NETWORK_CHECK:
+        wanted = replace(task.settings, start_network_check=True)
+        after = replace(after, network_check=None, settings=wanted)
+    elif action in STARTS:
+        after = replace(
+            after,
+            run=_begun(after.run, task.flow),
+            start_date=task.start_date or now_ms(),
+            finish_date=None,
+            error="",
+        )
+    elif action is Action.SYNC:
+        after = replace(after, run=_begun_sync(task), finish_date=None, error="")
+    return save(db, task, after)
+
+
+def hear(db: sa.Connection, task: Task, news: News, *, error: str = "") -> Task:
+    """Take news in; what came late changes nothing. `error` is JSON, "" if nothing failed."""
+    step = stage.hear(task.state, news)
+    if step.state is task.state:
+        return task
+    after = _stepped(db, task, step)
+    if news in (News.KEEPS_IN_STEP, News.COPIED):
+        after = replace(after, run=replace(after.run, synchronizes=True))
+    elif news in (News.MIGRATED, News.SYNCED):
+        after = replace(after, run=replace(after.run, migrated=True), finish_date=now_ms())
+    if error:
+        after = replace(after, error=error, finish_date=now_ms())
+    return save(db, task, after)
+
+
+def answered(db: sa.Connection, task: Task, command: str, *, success: bool, error: str) -> Task:
+    """Take in what came of a command that the agent of the task was given."""
+    if command == Command.UPLOAD_LOG:
+        status = LogCollectStatus.UPLOADED if success else LogCollectStatus.UPLOAD_FAIL
+        log = replace(task.log, status=status, uploaded_at=now_ms() if success else None)
+        return save(db, task, replace(task, log=log))
+    if not success:
+        failed = {
+            Command.START: News.START_FAILED,
+            Command.SYNC: News.SYNC_FAILED,
+            Command.STOP: News.STOP_FAILED,
+        }
+        return hear(db, task, failed[Command(command)], error=error)
+    if command == Command.STOP:
+        return hear(db, task, News.STOP_DONE)
+    return _copied(db, task)
+
+
+def report(db: sa.Connection, task: Task, said: Progress) -> Task:
+    """Take in how a phase of the agent goes. A task at rest is not changed: it came late."""
+    if task.state not in BUSY_STATES:
+        return task
+    now = now_ms()
+    phase = task.run.phase(said.phase)
+    if not phase.is_done:
+        phase = replace(
+            phase,
+            progress=said.progress,
+            start_date=phase.start_date or now,
+            migrate_speed=said.migrate_speed,
+            process_trace=said.process_trace,
+        )
+    run = replace(
+        task.run,
+        replicatesize=said.replicatesize,
+        totalsize=said.totalsize,
+        migrate_speed=said.migrate_speed,
+        reported_at=now,
+        **{name: value for name, value in said.figures.items() if value is not None},
+    ).with_phase(phase)
+    if said.phase == task.keeping.name:  # it is at it, so the first copy is complete
+        run = run.with_phase(_done(run.phase(task.copying.name), now))
+    after = save(db, task, replace(task, run=run))
+    after = _keeps_in_step(db, after)
+    return _refuse_too_fast(db, after, said)
+
+
+def begin_copying(db: sa.Connection, task: Task) -> Task:
+    """Note that the agent has begun to copy."""
+    phase = replace(task.copying, start_date=task.copying.start_date or now_ms())
+    return save(db, task, replace(task, run=task.run.with_phase(phase)))
+
+
+def save(db: sa.Connection, before: Task, after: Task) -> Task:
+    """Store what changed of a task, and let its source follow."""
+    if after.state in BUSY_STATES and not after.active:
+        after = replace(after, active=True)
+    if after != before:
+        table.save(db, before, after)
+        _follow(db, after)
+    return after
+
+
+def failure(error: Error) -> str:
+    """An error as a task keeps it."""
+    return msgspec.json.encode({"error_code": error.code, "error_msg": str(error)}).decode()
+
+
+def shown(task: Task) -> CurrentTask:
+    """The task as its source shows it."""
+    settings, run = task.settings, task.run
+    return CurrentTask(
+        id=task.id,
+        name=task.name,
+        type=task.type,
+        state=task.state,
+        start_date=task.start_date,
+        speed_limit=settings.speed_limit,
+        migrate_speed=run.migrate_speed,
+        start_target_server=settings.start_target_server,
+        vm_template_id=settings.vm_template_id,
+        region_id=settings.region_id,
+        project_name=settings.project_name,
+        project_id=settings.project_id,
+        target_server=TargetRef(vm_id=target_id(task), name=settings.target_name),
+        log_collect_status=task.log.status,
+        exist_server=settings.exist_server,
+        use_public_ip=settings.use_public_ip,
+        clone_server=settings.clone_server,
+        subtask_info=subtask_info(task),
+        estimate_complete_time=estimate(task),
+        compress_rate=run.compress_rate,
+        remain_seconds=run.remain_time,
+        log_bucket=task.log.bucket or None,
+        log_upload_time=task.log.uploaded_at,
+        log_share_url=f"/v3/rehost/tasks/{task.id}/log" if task.log.size is not None else None,
+    )
+
+
+def target_id(task: Task) -> str:
+    return task.server.id if task.server is not None else task.settings.target_vm_id
+
+
+def estimate(task: Task) -> int | None:
+    """When it will be complete, as of the agent's last report; ms since the epoch."""
+    run = task.run
+    if run.remain_time is None or run.reported_at is None:
+        return None
+    return run.reported_at + run.remain_time * 1000
+
+
+def subtask_info(task: Task) -> str:
+    parts = [{"name": p.name, "progress": p.progress} for p in task.run.phases]
+    return msgspec.json.encode({"progress": task.progress, "sub_tasks": parts}).decode()
+
+
+def _stepped(db: sa.Connection, task: Task, step: stage.Step) -> Task:
+    """The task in the state of the step, its agent told what it says."""
+    if step.command is not None:
+        _tell(db, task, step.command)
+    return replace(task, state=step.state)
+
+
+def _tell(db: sa.Connection, task: Task, command: Command) -> None:
+    """Queue a command. What it makes pointless, and is not confirmed, is taken back."""
+    commands.withdraw(db, task.source_id, Command.START, Command.SYNC)
+    if command is Command.STOP and commands.is_waiting(db, task.source_id, command):
+        return
+    param = msgspec.json.encode({"task_id": task.id}).decode()
+    commands.add(db, task.source_id, command, param)
+
+
+def _collect_log(db: sa.Connection, task: Task, bucket: str) -> Task:
+    if not commands.is_waiting(db, task.source_id, Command.UPLOAD_LOG):
+        param = msgspec.json.encode({"task_id": task.id, "bucket": bucket}).decode()
+        commands.add(db, task.source_id, Command.UPLOAD_LOG, param)
+    log = replace(task.log, status=LogCollectStatus.UPLOADING, bucket=bucket)
+    return save(db, task, replace(task, log=log))
+
+
+def _require_startable(db: sa.Connection, task: Task) -> None:
+    if task.type is not TaskType.MIGRATE_BLOCK:
+        raise NotMigratedThisWay(task.id, task.type)
+    source = sources.get(db, task.source_id)
+    assert source is not None  # noqa: S101 - the task refers to it
+    report = msgspec.json.decode(source.report, type=Report)
+    failed = judgement.obstacles(report, source.choices)
+    if "OS_VERSION" in failed:
+        raise SystemNotSupported(source.id, report.os_version)
+    if failed:
+        raise SourceUnfit(source.id, failed)
+
+
+def _begun(run: Run, flow: tuple[Any, ...]) -> Run:
+    """As a start finds it: what the service made is there, the agent reports anew."""
+    agents = [phase.name for phase in agent_phases(flow)]
+    first = flow.index(agent_phases(flow)[0])
+    after = {phase.name for phase in flow[first:]}
+    phases = tuple(
+        PhaseState(name=p.name, progress=p.progress if p.name in agents else 0)
+        if p.name in after
+        else p
+        for p in run.phases
+    )
+    return replace(run, phases=phases, synchronizes=False, remain_time=None)
+
+
+def _begun_sync(task: Task) -> Run:
+    """As another synchronization finds it: all is done but the agent's second phase and after."""
+    names = [phase.name for phase in task.flow]
+    again = set(names[names.index(task.keeping.name) :])
+    phases = tuple(PhaseState(name=p.name) if p.name in again else p for p in task.run.phases)
+    done = tuple(p if p.name in again or p.is_done else _done(p, now_ms()) for p in phases)
+    return replace(task.run, phases=done, synchronizes=True, remain_time=None)
+
+
+def _copied(db: sa.Connection, task: Task) -> Task:
+    """The agent has done what START or SYNC asked for; the runner goes on from there."""
+    now = now_ms()
+    if task.state is TaskState.SYNCING:
+        run = task.run.with_phase(_done(task.keeping, now))
+        return save(db, task, replace(task, run=run))
+    if task.state is TaskState.RUNNING:
+        run = task.run.with_phase(_done(task.copying, now))
+        after = save(db, task, replace(task, run=run))
+        return hear(db, after, News.COPIED) if task.settings.syncing else after
+    return task
+
+
+def _keeps_in_step(db: sa.Connection, task: Task) -> Task:
+    """A task that is to be kept in step is so as soon as the first copy is complete."""
+    if task.state is not TaskState.RUNNING or not task.settings.syncing:
+        return task
+    if task.copying.progress < 100:
+        return task
+    run = task.run.with_phase(_done(task.copying, now_ms()))
+    return hear(db, save(db, task, replace(task, run=run)), News.KEEPS_IN_STEP)
+
+
+def _refuse_too_fast(db: sa.Connection, task: Task, said: Progress) -> Task:
+    if not said.migrate_speed or task.state not in (TaskState.RUNNING, TaskState.SYNCING):
+        return task
+    rows = whole_day(task.speed_limits, task.settings.speed_limit)
+    row = row_at(rows, _minute(said.agent_time))
+    limit = (row.speed or 0) if row else 0
+    own = row.over_speed_threshold if row else None
+    threshold = task.settings.over_speed_threshold if own is None else own
+    if not limit or not threshold or said.migrate_speed <= limit * (1 + threshold / 100):
+        return task
+    stopped = act(db, task, Action.ERROR_FOR_OVERSPEED)
+    error = failure(TooFast(said.migrate_speed, limit, threshold))
+    return save(db, stopped, replace(stopped, error=error))
+
+
+def _minute(agent_time: str | None) -> int:
+    """The minute of the day on the agent's clock; without it, on ours."""
+    if agent_time and (found := TIME.search(agent_time)):
+        return (int(found[1]) * 60 + int(found[2])) % (24 * 60)
+    now = datetime.now().astimezone()
+    return now.hour * 60 + now.minute
+
+
+def _done(phase: PhaseState, now: int) -> PhaseState:
+    if phase.is_done:
+        return phase
+    return replace(phase, progress=100, start_date=phase.start_date or now, end_date=now)
+
+
+def done(task: Task, phase: str) -> Task:
+    """The task with this phase done."""
+    return replace(task, run=task.run.with_phase(_done(task.run.phase(phase), now_ms())))
+
+
+def next_phase(task: Task) -> str | None:
+    """The phase that is to be done now, None if all are; keeping in step only if it is wanted."""
+    for phase in task.flow:
+        wanted = phase.name != task.keeping.name or task.run.synchronizes
+        if wanted and not task.run.phase(phase.name).is_done:
+            return phase.name
+    return None
+
+
+def is_agents(task: Task, phase: str) -> bool:
+    return any(p.name == phase and p.runner is Runner.AGENT for p in task.flow)
+
+
+def _stand_by_checks(db: sa.Connection, source: sa.Row[Any]) -> None:
+    """Put a source back to where its checks put it, as if no task had been."""
+    report = msgspec.json.decode(source.report, type=Report)
+    _stand(db, source.id, source, judgement.standing(report, source.choices))
+
+
+def _follow(db: sa.Connection, task: Task) -> None:
+    """Let the source show its current task, and stand where the task puts it."""
+    if not task.current:
+        return
+    values = {
+        "task": document.task(shown(task)),
+        "replicatesize": task.run.replicatesize,
+        "totalsize": task.run.totalsize,
+        "target_vm_id": target_id(task),
+    }
+    sources.update(db, task.source_id, values)
+    standing = stage.standing(task.state, copying=task.copying.start_date is not None)
+    if standing is not None:
+        _stand(db, task.source_id, sources.place(db, task.source_id), standing)
+
+
+def _stand(
+    db: sa.Connection,
+    source_id: str,
+    now: Any,  # noqa: ANN401 - a row
+    standing: tuple[Any, Any],
+) -> None:
+    state, cycle = standing
+    values: dict[str, Any] = {}
+    if now.state != state:
+        values |= {"state": state, "state_action_time": now_ms()}
+    if now.migration_cycle != cycle:
+        values |= {"migration_cycle": cycle, "stage_action_time": now_ms()}
+    if values:
+        sources.update(db, source_id, values)

@@ -1,0 +1,336 @@
+"""The life of a task over HTTP: what is taken, what is refused and why, and what follows."""
+
+import threading
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.compat.bodies import identified, linux, windows
+from tests.compat.conftest import Service
+
+TARGET = {"name": "web-1", "vm_id": ""}
+
+
+@dataclass
+class Rig:
+    """A project of one's own with a caller for it."""
+
+    service: Service
+    token: str
+
+    def call(self, method: str, path: str, body: object = None, token: str = "") -> Any:
+        status, _, answer = self.service.call(method, path, body, X_Auth_Token=token or self.token)
+        assert status == 200, answer
+        return answer
+
+    def refused(
+        self, method: str, path: str, body: object = None, token: str = ""
+    ) -> tuple[int, str, str]:
+        status, _, answer = self.service.call(method, path, body, X_Auth_Token=token or self.token)
+        assert status != 200, answer
+        return status, answer["error_code"], answer["error_msg"]
+
+    def source(self, **changes: Any) -> str:
+        return str(self.call("POST", "/v3/sources", linux(**changes))["id"])
+
+    def agent(self, **changes: Any) -> tuple[str, str]:
+        """A source with our own agent: its id and the agent's token."""
+        body = linux(facts=identified(uuid.uuid4().hex), **changes)
+        answer = self.call("POST", "/v3/sources", body)
+        return answer["id"], answer["agent_token"]
+
+    def shown(self, source_id: str) -> Any:
+        return self.call("GET", f"/v3/sources/{source_id}")
+
+    def task(self, source_id: str, **changes: Any) -> str:
+        return str(self.call("POST", "/v3/tasks", body(source_id, **changes))["id"])
+
+    def show(self, task_id: str) -> Any:
+        return self.call("GET", f"/v3/tasks/{task_id}")
+
+    def act(self, task_id: str, operation: str) -> None:
+        self.call("POST", f"/v3/tasks/{task_id}/action", {"operation": operation})
+
+    def command(self, source_id: str) -> str:
+        return str(self.call("GET", f"/v3/sources/{source_id}/command")["command_name"])
+
+    def result(self, source_id: str, name: str, result: str = "success", **detail: Any) -> None:
+        told = {"command_name": name, "result": result, "result_detail": detail}
+        self.call("POST", f"/v3/sources/{source_id}/command_result", told)
+
+
+def body(source_id: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "name": "move-web-1",
+        "type": "MIGRATE_BLOCK",
+        "source_server": {"id": source_id},
+        "target_server": TARGET,
+        "region_name": "local",
+        "region_id": "local",
+        "project_name": "default",
+        "project_id": "p1",
+    } | changes
+
+
+@pytest.fixture
+def rig(service: Service) -> Rig:
+    return Rig(service, service.token(project=f"t-{uuid.uuid4().hex[:8]}"))
+
+
+def test_a_new_task_is_ready_and_its_source_shows_it(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id)
+    task = rig.show(task_id)
+    assert (task["state"], task["name"], task["type"]) == ("READY", "move-web-1", "MIGRATE_BLOCK")
+    assert task["sub_tasks"][0]["name"] == "CREATE_CLOUD_SERVER"
+    assert [p["progress"] for p in task["sub_tasks"]] == [0] * 8
+    shown = rig.shown(source_id)
+    assert shown["current_task"]["id"] == task_id
+    assert shown["current_task"]["state"] == "READY"
+    assert (shown["state"], shown["migration_cycle"]) == ("waiting", "setting")
+    [listed] = rig.call("GET", f"/v3/tasks?source_server_id={source_id}")["tasks"]
+    assert listed["id"] == task_id
+
+
+def test_start_reaches_the_agent_once_and_stop_takes_it_back(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id, auto_start=True)
+    assert rig.show(task_id)["state"] == "RUNNING"
+    assert rig.shown(source_id)["state"] == "initialize"
+    assert rig.command(source_id) == "START"
+    assert rig.command(source_id) == "TASK_NOT_STARTED"
+    rig.act(task_id, "stop")
+    assert rig.shown(source_id)["current_task"]["state"] == "ABORTING"
+    told = {"command_name": "START", "result": "success", "result_detail": {}}
+    late = rig.refused("POST", f"/v3/sources/{source_id}/command_result", told)
+    assert late[:2] == (400, "SMS.2009")
+    assert rig.command(source_id) == "STOP"
+    rig.result(source_id, "STOP")
+    assert rig.show(task_id)["state"] == "ABORT"
+    assert rig.shown(source_id)["state"] == "stopped"
+    rig.call("DELETE", f"/v3/tasks/{task_id}")
+    shown = rig.shown(source_id)
+    assert shown["current_task"] is None
+    assert (shown["state"], shown["migration_cycle"]) == ("waiting", "setting")
+
+
+def test_a_source_has_one_task_at_a_time(rig: Rig):
+    source_id = rig.source()
+    codes = []
+
+    def create() -> None:
+        status, _, answer = rig.service.call(
+            "POST", "/v3/tasks", body(source_id), X_Auth_Token=rig.token
+        )
+        codes.append((status, answer.get("error_code")))
+
+    threads = [threading.Thread(target=create) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes, key=str) == [(200, None)] + [(409, "REHOST.4097")] * 5
+    assert rig.call("GET", "/v3/tasks")["count"] == 1
+
+
+def test_callers_that_race_start_it_once(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id)
+    path, told = f"/v3/tasks/{task_id}/action", {"operation": "start"}
+    statuses = []
+    threads = [
+        threading.Thread(
+            target=lambda: statuses.append(
+                rig.service.call("POST", path, told, X_Auth_Token=rig.token)[0]
+            )
+        )
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [200] + [409] * 5
+    assert [rig.command(source_id), rig.command(source_id)] == ["START", "TASK_NOT_STARTED"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "x" * 21}, "name"),
+        ({"name": "a b"}, "name"),
+        ({"type": "MIGRATE"}, "type"),
+        ({"type": 1}, "type"),
+        ({"priority": 3}, "priority"),
+        ({"speed_limit": 10001}, "speed_limit"),
+        ({"speed_limit": "1"}, "speed_limit"),
+        ({"os_type": "WINDOWS"}, "os_type"),
+        ({"auto_start": "yes"}, "auto_start"),
+        ({"source_server": {}}, "source_server"),
+        ({"target_server": {"name": "x"}}, "vm_id"),
+        ({"vm_template_id": "nobody"}, "vm_template_id"),
+        ({"region_id": None}, "region_id"),
+        (
+            {"target_server": TARGET | {"disks": [{"name": "/dev/vdz"}]}},
+            "target_server.disks[0].name",
+        ),
+        (
+            {
+                "target_server": {
+                    "name": "",
+                    "vm_id": "",
+                    "disks": [{"name": "/dev/vda", "size": 1}],
+                }
+            },
+            "target_server.disks[0].size",
+        ),
+    ],
+    ids=str,
+)
+def test_wrong_bodies_are_told_by_field(rig: Rig, changes: dict[str, Any], names: str):
+    status, code, message = rig.refused("POST", "/v3/tasks", body(rig.source(), **changes))
+    assert (status, code) == (400, "REHOST.4000")
+    assert names in message
+
+
+@pytest.mark.parametrize("field", ["name", "type", "source_server", "target_server", "region_name"])
+def test_missing_fields_are_named(rig: Rig, field: str):
+    sent = body(rig.source())
+    del sent[field]
+    status, _, message = rig.refused("POST", "/v3/tasks", sent)
+    assert (status, field in message) == (400, True)
+
+
+def test_of_no_source(rig: Rig):
+    assert rig.refused("POST", "/v3/tasks", body("nobody"))[:2] == (400, "SMS.2216")
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "code"),
+    [
+        (linux(paravirtualization=True), 409, "REHOST.4098"),
+        (windows() | {"os_version": "WINDOWS2003_32BIT"}, 400, "SMS.2206"),
+    ],
+    ids=["paravirtual", "old"],
+)
+def test_an_unfit_source_is_not_started(rig: Rig, source: Any, status: int, code: str):
+    source_id = rig.call("POST", "/v3/sources", source)["id"]
+    started = rig.refused("POST", "/v3/tasks", body(source_id, auto_start=True))
+    assert started[:2] == (status, code)
+    assert rig.call("GET", "/v3/tasks")["count"] == 0
+    task_id = rig.task(source_id)
+    refused = rig.refused("POST", f"/v3/tasks/{task_id}/action", {"operation": "start"})
+    assert refused[:2] == (status, code)
+    assert rig.shown(source_id)["state"] == "unavailable"
+
+
+def test_files_cannot_be_migrated_by_themselves(rig: Rig):
+    task_id = rig.task(rig.source(), type="MIGRATE_FILE")
+    refused = rig.refused("POST", f"/v3/tasks/{task_id}/action", {"operation": "start"})
+    assert refused[:2] == (409, "REHOST.4100")
+    windows_id = rig.call("POST", "/v3/sources", windows())["id"]
+    status, _, message = rig.refused("POST", "/v3/tasks", body(windows_id, type="MIGRATE_FILE"))
+    assert (status, "type" in message) == (400, True)
+
+
+def test_defaults_are_the_migration_project_s(rig: Rig):
+    wave = {"name": "wave", "region": "local", "type": "MIGRATE_BLOCK", "speed_limit": 70,
+            "start_target_server": False, "syncing": True, "use_public_ip": False}  # fmt: skip
+    wave_id = rig.call("POST", "/v3/migprojects", wave)["id"]
+    source_id = rig.source()
+    rig.call("PUT", f"/v3/sources/{source_id}", {"migprojectid": wave_id})
+    task = rig.show(rig.task(source_id))
+    assert (task["speed_limit"], task["start_target_server"]) == (70, False)
+    [listed] = rig.call("GET", f"/v3/tasks?id={task['id']}")["tasks"]
+    assert listed["syncing"] is True
+    rig.call("DELETE", f"/v3/tasks/{task['id']}")
+    task = rig.show(rig.task(source_id, speed_limit=0, start_target_server=True))
+    assert (task["speed_limit"], task["start_target_server"]) == (0, True)
+
+
+def test_a_running_task_is_not_deleted_nor_its_source(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id, auto_start=True)
+    assert rig.refused("DELETE", f"/v3/tasks/{task_id}")[:2] == (400, "SMS.2015")
+    assert rig.refused("DELETE", f"/v3/sources/{source_id}")[:2] == (409, "REHOST.4090")
+    other = rig.task(rig.source())
+    both = {"ids": [other, task_id]}
+    assert rig.refused("POST", "/v3/tasks/delete", both)[:2] == (400, "SMS.2015")
+    assert rig.show(other)["state"] == "READY"
+
+
+def test_a_source_goes_with_its_tasks(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id)
+    rig.call("DELETE", f"/v3/sources/{source_id}")
+    assert rig.refused("GET", f"/v3/tasks/{task_id}")[:2] == (404, "SMS.2252")
+
+
+def test_tasks_of_others_are_not_there(rig: Rig, service: Service):
+    task_id = rig.task(rig.source())
+    stranger = service.token(project=f"other-{uuid.uuid4().hex[:8]}")
+    for method, path, sent in (
+        ("GET", f"/v3/tasks/{task_id}", None),
+        ("PUT", f"/v3/tasks/{task_id}", {"name": "mine"}),
+        ("DELETE", f"/v3/tasks/{task_id}", None),
+        ("POST", f"/v3/tasks/{task_id}/action", {"operation": "start"}),
+    ):
+        assert rig.refused(method, path, sent, stranger)[:2] == (404, "SMS.2252")
+    assert rig.call("GET", "/v3/tasks", token=stranger) == {"count": 0, "tasks": []}
+
+
+def test_an_agent_reaches_its_own_task_alone(rig: Rig):
+    mine, token = rig.agent()
+    others, _ = rig.agent()
+    task_id, other_id = rig.task(mine), rig.task(others)
+    assert rig.call("GET", f"/v3/tasks/{task_id}", token=token)["id"] == task_id
+    rig.call("PUT", f"/v3/tasks/{task_id}", {"target_server": {"ip": "192.0.2.7"}}, token)
+    assert rig.show(task_id)["target_server"]["ip"] == "192.0.2.7"
+    assert rig.refused("GET", f"/v3/tasks/{other_id}", token=token)[:2] == (403, "SMS.2248")
+    assert rig.refused("PUT", f"/v3/tasks/{other_id}", {}, token)[:2] == (403, "SMS.2248")
+    started = rig.refused("POST", f"/v3/tasks/{task_id}/action", {"operation": "start"}, token)
+    assert started[:2] == (403, "SMS.9004")
+
+
+def test_what_is_changed_is_shown(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id)
+    rig.call("PUT", f"/v3/tasks/{task_id}", {"name": "新-1", "speed_limit": 50})
+    task = rig.show(task_id)
+    assert (task["name"], task["speed_limit"]) == ("新-1", 50)
+    assert rig.shown(source_id)["current_task"]["speed_limit"] == 50
+    rig.act(task_id, "start")
+    refused = rig.refused("PUT", f"/v3/tasks/{task_id}", {"type": "MIGRATE_FILE"})
+    assert refused[:2] == (409, "REHOST.4095")
+
+
+@pytest.mark.parametrize("operation", ["stop", "restart", "sync", "test", "cutover", "skip"])
+def test_what_a_ready_task_cannot_do(rig: Rig, operation: str):
+    task_id = rig.task(rig.source())
+    told = {"operation": operation}
+    status, code, message = rig.refused("POST", f"/v3/tasks/{task_id}/action", told)
+    assert (status, code) == (409, "REHOST.4095")
+    assert "it can start" in message
+
+
+def test_unknown_operation(rig: Rig):
+    task_id = rig.task(rig.source())
+    refused = rig.refused("POST", f"/v3/tasks/{task_id}/action", {"operation": "explode"})
+    assert (refused[0], "operation" in refused[2]) == (400, True)
+
+
+def test_lists_are_counted_and_filtered(rig: Rig):
+    ids = [rig.task(rig.source(), name=f"n-{n}") for n in range(3)]
+    rig.act(ids[0], "start")
+    assert rig.call("GET", "/v3/tasks")["count"] == 3
+    running = rig.call("GET", "/v3/tasks?state=RUNNING")
+    assert (running["count"], [t["id"] for t in running["tasks"]]) == (1, [ids[0]])
+    page = rig.call("GET", "/v3/tasks?limit=1&offset=1")
+    assert (page["count"], [t["id"] for t in page["tasks"]]) == (3, [ids[1]])
+    assert rig.call("GET", "/v3/tasks?name=-2")["count"] == 1
+    assert rig.call("GET", "/v3/tasks?state=SYNC_F_ROLLBACKING")["count"] == 0
+    rig.call("POST", "/v3/tasks/delete", {"ids": ids[1:]})
+    assert rig.call("GET", "/v3/tasks")["count"] == 1
