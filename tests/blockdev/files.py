@@ -3,11 +3,13 @@
 import hashlib
 import os
 import random
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 from rehost.model.ranges import Range
+from tests.blockdev.conftest import run
 
 MIB = 1 << 20
 SIZES = (0, 1, 100, 4095, 4096, 4097, 70_000, 300_000, 3 * MIB, 9 * MIB)
@@ -63,3 +65,11 @@ def length(ranges: Iterable[Range]) -> int:
 def overlap(ranges: Iterable[Range], other: Range) -> int:
     """Bytes of `other` that the ranges cover."""
     return sum(max(0, min(r.end, other.end) - max(r.offset, other.offset)) for r in ranges)
+
+
+def extents(path: Path) -> list[Range]:
+    """Where a file is on its device."""
+    printed = run("filefrag", "-e", "-b1", path)
+    found = re.findall(r"^ *\d+: +\d+\.\. *\d+: +(\d+)\.\. *(\d+):", printed, re.MULTILINE)
+    assert found
+    return [Range(int(a), int(b) + 1 - int(a)) for a, b in found]

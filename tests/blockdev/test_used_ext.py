@@ -3,10 +3,9 @@ import threading
 
 import pytest
 
-from rehost.model.ranges import Range
 from rehost.storage.used.disk import plan, used_ranges
 from tests.blockdev.conftest import run
-from tests.blockdev.files import MIB, copy, delete_some, digests, fill, length, overlap
+from tests.blockdev.files import MIB, copy, delete_some, digests, extents, fill, length, overlap
 
 pytestmark = pytest.mark.needs("root", "loop", "ext4", "sfdisk", "dumpe2fs")
 SIZE = 512 * MIB
@@ -68,13 +67,6 @@ def test_mounted_filesystem_is_asked_and_not_its_disk(make_disk, mounted):
         for extent in extents(new):
             assert overlap(used, extent) == extent.length
         assert length(used) < SIZE // 2
-
-
-def extents(path) -> list[Range]:
-    printed = run("filefrag", "-e", "-b1", path)
-    found = re.findall(r"^ *\d+: +\d+\.\. *\d+: +(\d+)\.\. *(\d+):", printed, re.MULTILINE)
-    assert found
-    return [Range(offset=int(a), length=int(b) + 1 - int(a)) for a, b in found]
 
 
 def test_writer_goes_on(make_disk, mounted):

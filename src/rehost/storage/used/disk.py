@@ -9,7 +9,7 @@ What is guaranteed, for a disk that is in use: let every write since some moment
 call `used_ranges` after that moment. Then a byte that was written before it, and that a filesystem
 still refers to, is in a used range. (A byte that was written later is tracked.) The bitmaps on
 disk lag behind a mounted filesystem, so they are not what is asked: see
-docs/decisions/0009-free-space-from-structures.md for each filesystem's way.
+docs/decisions/0011-free-space-from-structures.md for each filesystem's way.
 
 Two copies of a disk that agree in the used ranges and in what was tracked hold the same files.
 """
@@ -24,7 +24,7 @@ from rehost.errors import BadFormat, Error
 from rehost.model.ranges import Range
 from rehost.storage import md, signatures
 from rehost.storage.content import Content, expect
-from rehost.storage.used import ext, foreign
+from rehost.storage.used import ext, foreign, xfs
 from rehost.storage.used.machine import Machine
 from rehost.storage.used.partitions import has_table, partitions
 from rehost.storage.used.ranges import Holes
@@ -37,6 +37,7 @@ FREE: dict[str, Callable[[Volume], Iterator[Range]]] = {
     "ext2": ext.free,
     "ext3": ext.free,
     "ext4": ext.free,
+    "xfs": xfs.free,
 }
 DISK = "disk"
 # What a parser meets in values that nobody foresaw.
