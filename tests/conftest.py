@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rehost.system import bpf
 from tests import postgresql
 
 REQUIRED = frozenset(os.environ.get("REHOST_REQUIRE", "").split())
@@ -33,10 +34,24 @@ def has_filesystem(name: str) -> bool:
     return known and shutil.which(f"mkfs.{name}") is not None
 
 
+def has_bpf() -> bool:
+    return is_root() and bpf.works()
+
+
+def has_blktrace() -> bool:
+    """It is refused from lockdown "integrity" on; what is mounted where makes no difference."""
+    try:
+        return "[none]" in Path("/sys/kernel/security/lockdown").read_text()
+    except OSError:
+        return False
+
+
 FILESYSTEMS = ("ext4", "xfs", "btrfs")
 THINGS: dict[str, Callable[[], bool]] = {
     "root": is_root,
     "loop": has_loop,
+    "bpf": has_bpf,
+    "blktrace ioctl": has_blktrace,
     "postgresql": postgresql.is_here,
     "ovmf": lambda: Path("/usr/share/OVMF/OVMF_CODE_4M.fd").exists(),
 }
