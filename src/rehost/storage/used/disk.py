@@ -24,7 +24,7 @@ from rehost.errors import BadFormat, Error
 from rehost.model.ranges import Range
 from rehost.storage import md, signatures
 from rehost.storage.content import Content, expect
-from rehost.storage.used import ext, foreign, xfs
+from rehost.storage.used import ext, foreign, ntfs, swap, xfs
 from rehost.storage.used.machine import Machine
 from rehost.storage.used.partitions import has_table, partitions
 from rehost.storage.used.ranges import Holes
@@ -37,6 +37,8 @@ FREE: dict[str, Callable[[Volume], Iterator[Range]]] = {
     "ext2": ext.free,
     "ext3": ext.free,
     "ext4": ext.free,
+    "ntfs": ntfs.free,
+    "swap": swap.free,
     "xfs": xfs.free,
 }
 DISK = "disk"
@@ -112,7 +114,8 @@ class _Search:
 
     def _of_content(self, content: str, inner: Inner) -> Iterator[Range]:
         if content in FREE:
-            expect_alone(inner.volume)
+            if content != "swap":  # what somebody swaps out there is of no use either
+                expect_alone(inner.volume)
             yield from FREE[content](inner.volume)
         elif content == "partitions":
             for each in self._partitions(inner.volume):

@@ -32,7 +32,9 @@ class Machine:
     def disk(self) -> Volume:
         if self._node:
             return self._of_node(self._node, self.size)
-        return Volume(size=self.size, read=self._direct.read, read_cached=self._direct.read)
+        read = self._direct.read
+        in_use = self._has_fuse(self._direct.path)
+        return Volume(size=self.size, read=read, read_cached=read, is_claimed=in_use)
 
     def part(self, where: Range) -> Volume:
         """A partition. Raises BadFormat if the kernel has divided the disk in another way."""
@@ -58,7 +60,11 @@ class Machine:
         cached = self._stack.enter_context(Reader(node, direct=False))
         expect(direct.size == size, f"{node} is not as long as what it stands for")
         number = holders.number_of(node)
-        paths = tuple(m.path for m in self._mounts if m.number == number)
+        paths = tuple(
+            m.path
+            for m in self._mounts
+            if number == m.number and not m.file_system.startswith("fuse")
+        )
         return Volume(
             size=size,
             read=direct.read,
@@ -67,5 +73,9 @@ class Machine:
             is_mounted=bool(paths) or holders.is_active(node),
             mount_points=paths,
             holders=holders.holders(node),
-            is_claimed=holders.is_claimed(node),
+            is_claimed=self._has_fuse(node) or holders.is_claimed(node),
         )
+
+    def _has_fuse(self, path: str) -> bool:
+        """A process has the filesystem mounted, and keeps to itself what it has not written."""
+        return any(m.file_system.startswith("fuse") and m.source == path for m in self._mounts)
