@@ -98,3 +98,17 @@ def identified(serial: str, *, machine_id: str = "", **facts: Any) -> dict[str, 
         },
         **facts,
     }
+
+
+def new_task(source_id: str, **changes: Any) -> dict[str, Any]:
+    """The least that CreateTask takes, for a source."""
+    return {
+        "name": "move-web-1",
+        "type": "MIGRATE_BLOCK",
+        "source_server": {"id": source_id},
+        "target_server": {"name": "web-1", "vm_id": ""},
+        "region_name": "local",
+        "region_id": "local",
+        "project_name": "default",
+        "project_id": "p1",
+    } | changes

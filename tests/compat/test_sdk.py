@@ -349,6 +349,124 @@ def test_tasks(caller: Caller, source_id: str):
     assert (gone.value.status_code, gone.value.error_code) == (404, "SMS.2252")
 
 
+@pytest.fixture
+def running(caller: Caller, source_id: str) -> Iterator[str]:
+    """A task that runs; it is stopped and deleted at the end."""
+    made = caller.task_of(source_id, auto_start=True)
+    yield made
+    if caller.show_task(task_id=made).state in ("RUNNING", "SYNCING"):
+        stop = sms.UpdateTaskStatusReq(operation="stop")
+        caller.update_task_status(task_id=made, body=stop)
+    done = sms.CommandBody(command_name="STOP", result="success", result_detail={})
+    while caller.show_task(task_id=made).state == "ABORTING":
+        if caller.show_command(server_id=source_id).command_name == "STOP":
+            caller.update_command_result(server_id=source_id, body=done)
+    caller.delete_task(task_id=made)
+
+
+def test_progress(caller: Caller, source_id: str, running: str):
+    said = {"subtask_name": "MIGRATE_LINUX_BLOCK", "progress": 40, "replicatesize": 2 << 30,
+            "totalsize": 5 << 30, "process_trace": "disk 1 of 1", "migrate_speed": 80.5,
+            "compress_rate": 2.5, "remain_time": 60, "agent_cpu_usage": 7.5}  # fmt: skip
+    caller.update_task_speed(task_id=running, body=build("UpdateTaskSpeedReq", said))
+    shown = caller.show_task(task_id=running)
+    [phase] = [p for p in shown.sub_tasks if p.name == "MIGRATE_LINUX_BLOCK"]
+    assert_shows(phase, {"progress": 40, "process_trace": "disk 1 of 1", "migrate_speed": 80.5})
+    assert (shown.migrate_speed, shown.compress_rate, shown.remain_seconds) == (80.5, 2.5, 60)
+    source = caller.show_server(source_id=source_id)
+    assert (source.replicatesize, source.totalsize) == (2 << 30, 5 << 30)
+    assert source.state == "replicate"
+    state = sms.PutCopyStateReq(copystate="replicate", migrationcycle="replicating")
+    caller.update_copy_state(source_id=source_id, body=state)
+    state = sms.PutCopyStateReq(copystate="finished", migrationcycle="cutovered")
+    with pytest.raises(ClientRequestException) as refused:
+        caller.update_copy_state(source_id=source_id, body=state)
+    assert (refused.value.status_code, refused.value.error_code) == (409, "REHOST.4101")
+
+
+def test_task_secrets(caller: Caller, running: str):
+    keys = caller.show_cert_key(task_id=running, enable_ca_cert=True)
+    for pem in (keys.cert, keys.ca, keys.target_mgmt_cert, keys.target_data_cert):
+        assert pem.startswith("-----BEGIN CERTIFICATE-----")
+    for pem in (keys.private_key, keys.target_mgmt_private_key, keys.target_data_private_key):
+        assert pem.startswith("-----BEGIN PRIVATE KEY-----")
+    shown = caller.show_passphrase(task_id=running)
+    assert (shown.task_id, len(shown.passphrase) > 20) == (running, True)
+
+
+def test_speed_limits(caller: Caller, source_id: str):
+    made = caller.task_of(source_id, speed_limit=0)
+    [default] = caller.shows_speed_limits(task_id=made).speed_limit
+    assert (default.start, default.end, default.speed) == ("00:00", "24:00", 0)
+    rows = [{"start": "08:00", "end": "18:30", "speed": 50},
+            {"start": "22:00", "end": "06:00", "speed": 0}]  # fmt: skip
+    caller.update_speed(task_id=made, body=build("SpeedLimit", {"speed_limit": rows}))
+    assert_shows(caller.shows_speed_limits(task_id=made).speed_limit, rows)
+    caller.delete_task(task_id=made)
+
+
+def test_configuration(caller: Caller, source_id: str):
+    made = caller.task_of(source_id)
+    rows = [{"config_key": "LINUX_CPU_LIMIT", "config_value": "50"},
+            {"config_key": "MIGRATE_EXCLUDE_DIR", "config_value": "/var/cache"}]  # fmt: skip
+    body = build("ConfigurationRequestBody", {"configurations": rows})
+    caller.upload_special_configuration_setting(task_id=made, body=body)
+    shown = caller.show_config_setting(task_id=made)
+    assert (shown.task_id, shown.migrate_type) == (made, "LINUX_MIGRATE_BLOCK")
+    assert_shows(shown.configurations, rows)
+    one = caller.show_config_setting(task_id=made, config_key="LINUX_CPU_LIMIT")
+    assert_shows(one.configurations, rows[:1])
+    caller.delete_task(task_id=made)
+
+
+def test_log_of_an_agent(caller: Caller, source_id: str):
+    made = caller.task_of(source_id)
+    caller.collect_log(task_id=made, body=sms.UploadLogRequestBody(log_bucket="logs"))
+    command = caller.show_command(server_id=source_id)
+    assert command.command_name == "UPLOAD_LOG"
+    assert_shows(command.command_param, {"task_id": made, "bucket": "logs"})
+    [listed] = caller.list_tasks(id=made).tasks
+    assert listed.log_collect_status == "UPLOADING"
+    done = sms.CommandBody(command_name="UPLOAD_LOG", result="success", result_detail={})
+    caller.update_command_result(server_id=source_id, body=done)
+    [listed] = caller.list_tasks(id=made).tasks
+    assert listed.log_collect_status == "UPLOADED"
+    caller.delete_task(task_id=made)
+
+
+def test_network_check(caller: Caller, source_id: str):
+    made = caller.task_of(source_id)
+    said = {"domain_connectivity": True, "destination_connectivity": True, "network_delay": 1.5,
+            "network_jitter": 0.5, "migration_speed": 940.0, "loss_percentage": 0.0,
+            "cpu_usage": 3.5, "mem_usage": 40.5, "evaluation_result": "good"}  # fmt: skip
+    body = build("NetworkCheckInfoRequestBody", said)
+    assert caller.update_network_check_info(task_id=made, body=body).task_id == made
+    assert_shows(caller.show_task(task_id=made).network_check_info, said)
+    caller.delete_task(task_id=made)
+
+
+def test_consistency(caller: Caller, source_id: str):
+    made = caller.task_of(source_id)
+    said = {"dir_check": "/srv", "num_total_files": 9, "num_different_files": 1,
+            "num_target_miss_files": 2, "num_target_more_files": 0}  # fmt: skip
+    body = build("SetConsistencyResultRequestBody", {"consistency_result": [said]})
+    caller.update_consistency_result(task_id=made, body=body)
+    shown = caller.show_consistency_result(task_id=made)
+    assert (shown.task_id, [json.loads(r) for r in shown.result_list]) == (made, [said])
+    tables: list[bytes] = []
+
+    def read(stream: Any) -> None:
+        tables.append(stream.content)
+        stream.close()
+
+    named = build("BatchGetConsistencyResultReq", {"task_info": [{"task_id": made}]})
+    answer = caller.export_consistency_results(body=named)
+    answer.consume_download_stream(read)
+    assert "/srv,9,1,2,0" in tables.pop().decode("utf-8-sig")
+    assert caller.list_servers(is_consistency_result_exist=True).count == 1
+    caller.delete_task(task_id=made)
+
+
 def test_versions(caller: Caller):
     [version] = caller.list_api_version().versions
     assert (version.id, version.status) == ("v3", "CURRENT")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.compat.bodies import identified, linux, windows
+from tests.compat.bodies import identified, linux, new_task, windows
 from tests.compat.conftest import Service
 
 TARGET = {"name": "web-1", "vm_id": ""}
@@ -45,7 +45,7 @@ class Rig:
         return self.call("GET", f"/v3/sources/{source_id}")
 
     def task(self, source_id: str, **changes: Any) -> str:
-        return str(self.call("POST", "/v3/tasks", body(source_id, **changes))["id"])
+        return str(self.call("POST", "/v3/tasks", new_task(source_id, **changes))["id"])
 
     def show(self, task_id: str) -> Any:
         return self.call("GET", f"/v3/tasks/{task_id}")
@@ -59,19 +59,6 @@ class Rig:
     def result(self, source_id: str, name: str, result: str = "success", **detail: Any) -> None:
         told = {"command_name": name, "result": result, "result_detail": detail}
         self.call("POST", f"/v3/sources/{source_id}/command_result", told)
-
-
-def body(source_id: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "name": "move-web-1",
-        "type": "MIGRATE_BLOCK",
-        "source_server": {"id": source_id},
-        "target_server": TARGET,
-        "region_name": "local",
-        "region_id": "local",
-        "project_name": "default",
-        "project_id": "p1",
-    } | changes
 
 
 @pytest.fixture
@@ -122,7 +109,7 @@ def test_a_source_has_one_task_at_a_time(rig: Rig):
 
     def create() -> None:
         status, _, answer = rig.service.call(
-            "POST", "/v3/tasks", body(source_id), X_Auth_Token=rig.token
+            "POST", "/v3/tasks", new_task(source_id), X_Auth_Token=rig.token
         )
         codes.append((status, answer.get("error_code")))
 
@@ -191,21 +178,21 @@ def test_callers_that_race_start_it_once(rig: Rig):
     ids=str,
 )
 def test_wrong_bodies_are_told_by_field(rig: Rig, changes: dict[str, Any], names: str):
-    status, code, message = rig.refused("POST", "/v3/tasks", body(rig.source(), **changes))
+    status, code, message = rig.refused("POST", "/v3/tasks", new_task(rig.source(), **changes))
     assert (status, code) == (400, "REHOST.4000")
     assert names in message
 
 
 @pytest.mark.parametrize("field", ["name", "type", "source_server", "target_server", "region_name"])
 def test_missing_fields_are_named(rig: Rig, field: str):
-    sent = body(rig.source())
+    sent = new_task(rig.source())
     del sent[field]
     status, _, message = rig.refused("POST", "/v3/tasks", sent)
     assert (status, field in message) == (400, True)
 
 
 def test_of_no_source(rig: Rig):
-    assert rig.refused("POST", "/v3/tasks", body("nobody"))[:2] == (400, "SMS.2216")
+    assert rig.refused("POST", "/v3/tasks", new_task("nobody"))[:2] == (400, "SMS.2216")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +205,7 @@ def test_of_no_source(rig: Rig):
 )
 def test_an_unfit_source_is_not_started(rig: Rig, source: Any, status: int, code: str):
     source_id = rig.call("POST", "/v3/sources", source)["id"]
-    started = rig.refused("POST", "/v3/tasks", body(source_id, auto_start=True))
+    started = rig.refused("POST", "/v3/tasks", new_task(source_id, auto_start=True))
     assert started[:2] == (status, code)
     assert rig.call("GET", "/v3/tasks")["count"] == 0
     task_id = rig.task(source_id)
@@ -232,7 +219,7 @@ def test_files_cannot_be_migrated_by_themselves(rig: Rig):
     refused = rig.refused("POST", f"/v3/tasks/{task_id}/action", {"operation": "start"})
     assert refused[:2] == (409, "REHOST.4100")
     windows_id = rig.call("POST", "/v3/sources", windows())["id"]
-    status, _, message = rig.refused("POST", "/v3/tasks", body(windows_id, type="MIGRATE_FILE"))
+    status, _, message = rig.refused("POST", "/v3/tasks", new_task(windows_id, type="MIGRATE_FILE"))
     assert (status, "type" in message) == (400, True)
 
 

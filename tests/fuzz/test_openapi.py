@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from rehost.control.api import OPERATIONS
 from rehost.control.openapi import document
-from tests.compat.bodies import linux
+from tests.compat.bodies import linux, new_task
 from tests.compat.conftest import Service
 
 API = schemathesis.openapi.from_dict(document(OPERATIONS))
@@ -31,13 +31,13 @@ class Target:
     service: Service
     session: requests.Session
     token: str
-    source_id: str
+    known: dict[str, str]  # ids, by the names of path parameters
 
     def send(self, case: Case[Any]) -> None:
-        """Half of the cases are about a source that is there."""
-        for name in ("source_id", "server_id"):
+        """Half of the cases are about a source or a task that is there."""
+        for name, known in self.known.items():
             if len(case.path_parameters.get(name, "x")) % 2 == 0:
-                case.path_parameters[name] = self.source_id
+                case.path_parameters[name] = known
         case.call_and_validate(
             base_url=self.service.url,
             session=self.session,
@@ -56,9 +56,13 @@ def may_be_refused(case: Case[Any]) -> bool:
 def target(service: Service) -> Iterator[Target]:
     token = service.token("admin")
     _, _, answer = service.call("POST", "/v3/sources", linux(), X_Auth_Token=token)
+    ids = {"source_id": answer["id"], "server_id": answer["id"]}
+    sent = new_task(answer["id"])
+    _, _, answer = service.call("POST", "/v3/tasks", sent, X_Auth_Token=token)
+    ids["task_id"] = answer["id"]
     with requests.Session() as session:
         session.trust_env = False
-        yield Target(service, session, token, answer["id"])
+        yield Target(service, session, token, ids)
 
 
 @API.parametrize()

@@ -46,7 +46,7 @@ def test_processes_that_start_at_once_agree_on_one_key(tmp_path):
 
 def test_who_comes_second_takes_the_first_ones_key(tmp_path):
     first = keys.load(tmp_path)
-    keys._create(tmp_path / keys.NAME)
+    keys.create_once(tmp_path / keys.NAME, b"another")
     assert keys.load(tmp_path).decrypt(first.encrypt("x")) == "x"
     assert [f.name for f in tmp_path.iterdir()] == [keys.NAME]
 

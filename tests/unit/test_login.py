@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rehost.control import passwords
+from rehost.control import authority, passwords
 from rehost.control.config import ServeConfig
 from rehost.control.heartbeat import Heartbeats
 from rehost.control.login import DomainRef, Named, Scope, find_session, log_in
@@ -31,6 +31,7 @@ def services(home) -> Services:
         heartbeats=Heartbeats(home.database, poll_interval=30),
         auth=auth,
         keys=home.keys,
+        authority=authority.load(home.data),
         pin=None,
         agent_bundle=AgentBundle(data=b"", digest=""),
         writers=ThreadPoolExecutor(1),

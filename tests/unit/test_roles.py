@@ -8,7 +8,21 @@ from rehost.control.roles import ADMIN, AGENT, ENROLLED, OPERATOR, READER, ROLES
 
 CONTRACT = json.loads((Path(__file__).parents[1] / "data/sms-v3/contract.json").read_text())
 ACTIONS = {o["iam_action"]: o["caller"] for o in CONTRACT["operations"].values() if o["iam_action"]}
-OURS = {"rehost:audit:list", "rehost:command:handle", "rehost:enrolment:create"}
+OF_AGENTS = {
+    "rehost:command:handle",
+    "rehost:task:certify",
+    "rehost:task:getConfiguration",
+    "rehost:task:transfer",
+    "rehost:task:updateNetworkCheck",
+    "rehost:task:uploadLog",
+}
+OURS = OF_AGENTS | {
+    "rehost:audit:list",
+    "rehost:enrolment:create",
+    "rehost:task:configure",
+    "rehost:task:getConsistency",
+    "rehost:task:readLog",
+}
 
 
 def test_every_action_of_the_api_is_known_and_no_other():
@@ -17,7 +31,7 @@ def test_every_action_of_the_api_is_known_and_no_other():
 
 def test_agents_may_do_what_the_api_has_agents_do():
     of_agents = {action for action, caller in ACTIONS.items() if "agent" in caller}
-    assert of_agents | {"rehost:command:handle", "sms:server:get"} == AGENT
+    assert of_agents | OF_AGENTS | {"sms:server:get"} == AGENT
 
 
 def test_each_role_has_what_the_weaker_have():

@@ -14,9 +14,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
 from rehost.control.api import OPERATIONS
-from rehost.control.edge import JSON, endpoint_of, failed, identified, options_of
+from rehost.control.edge import endpoint_of, failed, identified, options_of
 from rehost.control.openapi import document
-from rehost.control.operation import Operation
+from rehost.control.operation import JSON, Operation
 from rehost.control.services import Services
 
 PAGE = Path(__file__).parent / "docs"

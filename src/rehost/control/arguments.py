@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from rehost.control.operation import Operation
+from rehost.control.operation import JSON, Operation
 from rehost.errors import InvalidRequest
 
 BOOLEANS = {"true": True, "false": False}
@@ -28,13 +28,16 @@ class Arguments:
     path: tuple[str, ...]
     query: Mapping[str, Any]  # types by name
     body: "msgspec.json.Decoder[Any] | None"
+    raw: bool  # the body is taken as it is
 
     def read(self, path: Mapping[str, Any], query: bytes, body: bytes) -> dict[str, Any]:
         """The arguments that are given. Raises InvalidRequest."""
         given: dict[str, Any] = {name: _path_value(name, path[name]) for name in self.path}
         if query and self.query:
             given |= _query_values(query, self.query)
-        if self.body is not None:
+        if self.raw:
+            given["body"] = body
+        elif self.body is not None:
             given["body"] = _decode(body, self.body)
         return given
 
@@ -44,8 +47,9 @@ def arguments_of(operation: Operation) -> Arguments:
     path = tuple(re.findall(r"{(\w+)}", operation.path))
     body = parameters.pop("body", None)
     query = {n: p.annotation for n, p in parameters.items() if n not in (*path, "ctx")}
-    decoder = None if body is None else msgspec.json.Decoder(body.annotation)
-    return Arguments(path=path, query=query, body=decoder)
+    raw = operation.takes != JSON
+    decoder = None if body is None or raw else msgspec.json.Decoder(body.annotation)
+    return Arguments(path=path, query=query, body=decoder, raw=raw)
 
 
 def _path_value(name: str, value: str) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from rehost.contract.trust import is_loopback
 from rehost.errors import BadConfiguration
 
 PREFIX = "REHOST_"
@@ -37,10 +39,17 @@ class ServeConfig:
     poll_interval: int = 30  # seconds between an agent's polls
     audit_days: int = 365  # how long entries of the audit trail are kept; 0: for ever
     body_limit: int = 8 * 1024 * 1024  # bytes of a request body
+    provider: str = "qemu"  # where targets are made: qemu, or null for disks alone
 
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.data / 'rehost.db'}"
+
+    @property
+    def is_local(self) -> bool:
+        """Agents of this machine alone reach the service, over loopback."""
+        outside = self.public_url and urlsplit(self.public_url).hostname
+        return is_loopback(self.host) and (not outside or is_loopback(outside))
 
 
 def load(file: Path | None, environ: Mapping[str, str] = os.environ) -> ServeConfig:

@@ -27,13 +27,13 @@ from rehost import errors
 from rehost.control import audit
 from rehost.control.api.error_body import error_body
 from rehost.control.arguments import arguments_of
-from rehost.control.operation import ANONYMOUS, Access, Caller, Context, Operation, Reply
+from rehost.control.operation import ANONYMOUS, JSON, Access, Caller, Context, Operation, Reply
 from rehost.control.services import Services
 from rehost.model.language import Language
 
 log = logging.getLogger(__name__)
 
-JSON = "application/json"
+
 ENGLISH = Language.ENGLISH
 HttpRequest = Request[Any, Any, Any]
 BODY_S = 60  # or slow senders, who need not be known, could fill the memory for good
@@ -80,8 +80,8 @@ def endpoint_of(operation: Operation, services: Services) -> Callable[..., Any]:
             # Before the arguments are read: an unknown caller learns nothing of them.
             _admit(operation, caller, scope["path_params"])
             if operation.method in ("POST", "PUT"):
-                _insist_on_json(headers)
-            body = b"" if arguments.body is None else await _body(request)
+                _insist_on(operation.takes, headers)
+            body = b"" if arguments.body is None and not arguments.raw else await _body(request)
             given = arguments.read(scope["path_params"], scope["query_string"], body)
         except (errors.PermissionDenied, errors.InvalidRequest) as e:
             if audited:
@@ -184,9 +184,9 @@ def _admit(operation: Operation, caller: Caller, path: Mapping[str, Any]) -> Non
         raise errors.PermissionDenied(operation.action or operation.name, resource)
 
 
-def _insist_on_json(headers: dict[str, str]) -> None:
-    content_type = headers.get("content-type", JSON)
-    if content_type.split(";", 1)[0].strip().lower() not in (JSON, ""):
+def _insist_on(media: str, headers: dict[str, str]) -> None:
+    content_type = headers.get("content-type", media)
+    if content_type.split(";", 1)[0].strip().lower() not in (media, ""):
         raise errors.UnsupportedMediaType(content_type)
 
 
@@ -245,7 +245,7 @@ def _encode(operation: Operation, result: object, request_id: str) -> Encoded:
     body = reply.body
     if not isinstance(body, bytes):
         body = b"" if body is None else msgspec.json.encode(body)
-    headers = {"X-Request-Id": request_id, **dict(reply.headers)}
+    headers = {"X-Request-Id": request_id, "Content-Type": operation.gives, **dict(reply.headers)}
     return Encoded(body, status=reply.status or operation.status, headers=headers)
 
 

@@ -39,7 +39,7 @@ def load(data: Path) -> Keys:
     path = data / NAME
     try:
         if not path.exists():
-            _create(path)
+            create_once(path, Fernet.generate_key() + b"\n")
         return Keys(path.read_bytes().strip())
     except ValueError as e:
         raise BadConfiguration(f"{path} is not a key that this service wrote; restore it") from e
@@ -47,15 +47,19 @@ def load(data: Path) -> Keys:
         raise BadConfiguration(f"cannot read or create the key {path}: {e}") from e
 
 
-def _create(path: Path) -> None:
+def create_once(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, for its owner alone; one that is there stays.
+
+    It is on disk when this returns. Raises OSError.
+    """
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as f:
-            f.write(Fernet.generate_key() + b"\n")
+            f.write(content)
             f.flush()
             os.fsync(descriptor)
-        # A link, unlike a rename, fails if another process was first; then its key counts.
+        # A link, unlike a rename, fails if another process was first; then its content counts.
         path.hardlink_to(draft)
         _sync_folder(path.parent)
     except FileExistsError:

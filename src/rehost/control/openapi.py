@@ -17,9 +17,9 @@ import rehost
 from rehost import errors
 from rehost.control.api.error_body import ErrorBody
 from rehost.control.api.examples import EXAMPLES
-from rehost.control.operation import Access, Operation
+from rehost.control.operation import JSON, Access, Operation
 
-JSON = "application/json"
+BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
 SCHEMAS = "#/components/schemas/{name}"
 ABOUT = """\
 Server migration, by Huawei Cloud's SMS v3 API: its SDKs and tools work unchanged.
@@ -81,9 +81,11 @@ Json = dict[str, Any]
 
 
 def document(operations: Sequence[Operation]) -> Json:
-    """The document of all `operations` that answer JSON."""
-    shown = [operation for operation in operations if operation.returns is not bytes]
-    types = list(dict.fromkeys(t for o in shown for t in (_body(o), o.returns) if t is not None))
+    """The document of all `operations` but those that answer a program."""
+    shown = [o for o in operations if o.returns is not bytes or o.gives != JSON]
+    types = list(
+        dict.fromkeys(t for o in shown for t in (_body(o), o.returns) if t not in (None, bytes))
+    )
     types.append(ErrorBody)
     found, components = msgspec.json.schema_components(types, ref_template=SCHEMAS)
     schemas = dict(zip(types, found, strict=True))
@@ -118,10 +120,10 @@ def _operation(operation: Operation, schemas: dict[Any, Json]) -> Json:
         },
     }
     if (body := _body(operation)) is not None:
-        media: Json = {"schema": schemas[body]}
+        media: Json = {"schema": BYTES if body is bytes else schemas[body]}
         if examples := EXAMPLES.get(operation.name):
             media["examples"] = {name: {"value": value} for name, value in examples.items()}
-        described["requestBody"] = {"required": True, "content": {JSON: media}}
+        described["requestBody"] = {"required": True, "content": {operation.takes: media}}
     return described
 
 
@@ -169,7 +171,8 @@ def _success(operation: Operation, schemas: dict[Any, Json]) -> Json:
     names = ("X-Request-Id", *(h for h in operation.answers_with))
     response: Json = {"description": operation.status.phrase, "headers": _headers(*names)}
     if operation.returns is not None:
-        response["content"] = {JSON: {"schema": schemas[operation.returns]}}
+        schema = BYTES if operation.returns is bytes else schemas[operation.returns]
+        response["content"] = {operation.gives: {"schema": schema}}
     return response
 
 

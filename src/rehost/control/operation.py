@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rehost.control.services import Services
 
 
+JSON = "application/json"
+
+
 class Access(StrEnum):
     """Who may call an operation at all."""
 
@@ -87,6 +90,7 @@ class Operation:
     `inline` functions answer from memory or one indexed read: they run in the event loop, where
     a thread's hand-over would cost more than the work. `headers` names those that the function
     reads and cannot do without, `answers_with` those of its answer; both are for the document.
+    `takes` and `gives` are the media types of bodies; what is not JSON is bytes.
     """
 
     function: Callable[..., Any]
@@ -101,6 +105,8 @@ class Operation:
     resource: str
     headers: tuple[str, ...]
     answers_with: tuple[str, ...]
+    takes: str
+    gives: str
 
     @property
     def name(self) -> str:
@@ -120,6 +126,8 @@ def operation(  # noqa: PLR0913 - a declaration, read as a table
     inline: bool = False,
     headers: tuple[str, ...] = (),
     answers_with: tuple[str, ...] = (),
+    takes: str = JSON,
+    gives: str = JSON,
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Declare an operation. `action` is the IAM action that the caller's role must allow."""
 
@@ -137,6 +145,8 @@ def operation(  # noqa: PLR0913 - a declaration, read as a table
             resource=resource,
             headers=headers,
             answers_with=answers_with,
+            takes=takes,
+            gives=gives,
         )
 
     return declare

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 READER = frozenset(
     {
+        "rehost:task:getConfiguration",
+        "rehost:task:getConsistency",
         "sms::getConfig",
         "sms:migproject:get",
         "sms:migproject:list",
@@ -27,6 +29,11 @@ READER = frozenset(
 AGENT = frozenset(
     {
         "rehost:command:handle",
+        "rehost:task:certify",
+        "rehost:task:getConfiguration",
+        "rehost:task:transfer",
+        "rehost:task:updateNetworkCheck",
+        "rehost:task:uploadLog",
         "sms::getConfig",
         "sms:server:get",
         "sms:server:getTask",
@@ -51,6 +58,8 @@ OPERATOR = (
     | AGENT
     | {
         "rehost:enrolment:create",
+        "rehost:task:configure",
+        "rehost:task:readLog",
         "sms:migproject:create",
         "sms:migproject:delete",
         "sms:migproject:update",

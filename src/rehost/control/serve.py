@@ -19,7 +19,7 @@ from granian.log import LogLevels
 from litestar import Litestar
 
 from rehost.contract.trust import is_loopback
-from rehost.control import judgement, keys, tls
+from rehost.control import authority, judgement, keys, tls
 from rehost.control.app import create_app
 from rehost.control.auth import Authenticator
 from rehost.control.config import ServeConfig, override
@@ -112,6 +112,7 @@ def prepare(config: ServeConfig) -> ServeConfig:
         certificate, key = tls.ensure_certificate(config.data, config.host)
         config = dataclasses.replace(config, tls_certificate=str(certificate), tls_key=str(key))
     keys.load(config.data)
+    authority.load(config.data)
     database = Database(config.database_url)
     database.upgrade()
     database.close()
@@ -160,6 +161,7 @@ def open_services(config: ServeConfig) -> Services:
         keys=secrets,
         agent_bundle=AgentBundle.pack(),
         writers=ThreadPoolExecutor(WRITERS, "writer"),
+        authority=authority.load(config.data),
         pin=_own_pin(config),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rehost.contract.bundle import agent_bundle
 from rehost.control.auth import Authenticator
+from rehost.control.authority import Authority
 from rehost.control.config import ServeConfig
 from rehost.control.heartbeat import Heartbeats
 from rehost.control.keys import Keys
@@ -36,4 +37,5 @@ class Services:
     keys: Keys
     agent_bundle: AgentBundle
     writers: Executor  # few: those that wait for the database's one writer leave threads to readers
+    authority: Authority
     pin: str | None  # sha256 of the service's own certificate, if it made one

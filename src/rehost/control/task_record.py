@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from rehost.contract.transfer import TransferDisk
 from rehost.flow import FLOWS, Phase, Runner, progress
 from rehost.model.disk import Btrfs, VolumeGroup
 from rehost.model.server import OsType
@@ -78,11 +79,13 @@ class PhaseState:
 class Run:
     """How the task goes. Figures are the agent's: sizes bytes, `remain_time` seconds.
 
-    `synchronizes`: the agent's second phase, keeping in step, is part of this run. `migrated`:
-    the target was complete once, so it is never deleted by the service.
+    `disks` are those that the receiver was started for. `synchronizes`: the agent's second phase,
+    keeping in step, is part of this run. `migrated`: the target was complete once, so it is never
+    deleted by the service.
     """
 
     phases: tuple[PhaseState, ...]
+    disks: tuple[TransferDisk, ...] = ()
     synchronizes: bool = False
     migrated: bool = False
     replicatesize: int = 0
