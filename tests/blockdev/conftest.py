@@ -17,22 +17,38 @@ def run(*argv: object, ok: tuple[int, ...] = (0,)) -> str:
     return done.stdout
 
 
+class Loops:
+    """Loop devices over files or devices."""
+
+    def __init__(self) -> None:
+        self._attached: list[str] = []
+
+    def __call__(self, path: str | Path, *, offset: int = 0, size: int = 0) -> str:
+        window = ["--offset", offset, "--sizelimit", size] if size else []
+        device = run("losetup", "--find", "--show", *window, path).strip()
+        self._attached.append(device)
+        return device
+
+    def detach(self, device: str) -> None:
+        self._attached.remove(device)
+        run("losetup", "--detach", device)
+
+    def detach_all(self) -> None:
+        for device in reversed(self._attached[:]):
+            self.detach(device)
+
+
 @pytest.fixture
-def attach() -> Iterator[Callable[..., str]]:
-    """Loop devices over a file or device; all are detached at the end, pass or fail."""
+def attach() -> Iterator[Loops]:
+    """All are detached at the end, pass or fail."""
     with ExitStack() as cleanup:
-
-        def attach(path: str | Path, *, offset: int = 0, size: int = 0) -> str:
-            window = ["--offset", offset, "--sizelimit", size] if size else []
-            device = run("losetup", "--find", "--show", *window, path).strip()
-            cleanup.callback(run, "losetup", "--detach", device)
-            return device
-
-        yield attach
+        loops = Loops()
+        cleanup.callback(loops.detach_all)
+        yield loops
 
 
 @pytest.fixture
-def make_disk(tmp_path: Path, attach: Callable[..., str]) -> MakeDisk:
+def make_disk(tmp_path: Path, attach: Loops) -> MakeDisk:
     """An empty disk of so many bytes: a loop device over a sparse file."""
 
     def make(name: str, size: int) -> str:

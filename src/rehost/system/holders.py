@@ -140,7 +140,9 @@ def is_claimed(node: str) -> bool:
     return False
 
 
-def is_active(node: str, file_systems: tuple[str, ...] = ("ext4", "xfs")) -> bool:
+def is_active(node: str) -> bool:
     """The kernel has a filesystem on this device, whether or not a path leads there."""
     name = Path(node).resolve().name
-    return any(Path("/sys/fs", kind, name).is_dir() for kind in file_systems)
+    if any(Path("/sys/fs", kind, name).is_dir() for kind in ("ext4", "xfs")):
+        return True
+    return any(Path("/sys/fs/btrfs").glob(f"*/devices/{name}"))

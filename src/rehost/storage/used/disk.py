@@ -24,7 +24,7 @@ from rehost.errors import BadFormat, Error
 from rehost.model.ranges import Range
 from rehost.storage import md, signatures
 from rehost.storage.content import Content, expect
-from rehost.storage.used import ext, foreign, ntfs, swap, xfs
+from rehost.storage.used import btrfs, ext, foreign, ntfs, swap, xfs
 from rehost.storage.used.machine import Machine
 from rehost.storage.used.partitions import has_table, partitions
 from rehost.storage.used.ranges import Holes
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 # To add a filesystem: a file here with a function that yields its free bytes, and a line.
 FREE: dict[str, Callable[[Volume], Iterator[Range]]] = {
+    "btrfs": btrfs.free,
     "ext2": ext.free,
     "ext3": ext.free,
     "ext4": ext.free,
