@@ -5,7 +5,14 @@ from pathlib import Path
 
 from scripts import compat_document
 
-from rehost import errors, identity_errors, provider_errors, stream_errors, task_errors
+from rehost import (
+    cutover_errors,
+    errors,
+    identity_errors,
+    provider_errors,
+    stream_errors,
+    task_errors,
+)
 from rehost.model.language import Language
 from rehost.model.task import BUSY_STATES, TaskState
 from rehost.stages import task
@@ -21,6 +28,8 @@ MODULES = tuple(
         provider_errors,
         task_errors,
         stream_errors,
+        cutover_errors,
+        cutover_errors,
     )
 )
 NOTE = "<!-- Made by scripts/docs. Change the code, not this file. -->\n\n"

@@ -1,6 +1,13 @@
 from collections import Counter
 
-from rehost import errors, identity_errors, provider_errors, stream_errors, task_errors
+from rehost import (
+    cutover_errors,
+    errors,
+    identity_errors,
+    provider_errors,
+    stream_errors,
+    task_errors,
+)
 
 
 def error_classes(base: type[errors.Error] = errors.Error) -> list[type[errors.Error]]:
@@ -9,7 +16,7 @@ def error_classes(base: type[errors.Error] = errors.Error) -> list[type[errors.E
 
 def test_errors_of_other_modules_are_among_them():
     modules = (task_errors.TaskRefuses, provider_errors.TargetGone, identity_errors.InUse)
-    others = {*modules, stream_errors.TargetFull}
+    others = {*modules, stream_errors.TargetFull, cutover_errors.FreezeFailed}
     assert others <= set(error_classes())
 
 

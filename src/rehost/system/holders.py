@@ -16,9 +16,14 @@ ESCAPED = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """`path` leads there also from another mount namespace; `source` is as it was given."""
+    """`path` leads there also from another mount namespace; `source` is as it was given.
 
+    `writable`: the filesystem is, perhaps through another mount.
+    """
+
+    id: str
     number: str  # major:minor
+    writable: bool
     file_system: str
     source: str
     path: str
@@ -93,10 +98,15 @@ def _mounts_of(process: Path) -> Iterator[Mount]:
     root = "" if process.name == "self" else f"{process}/root"
     for line in lines:
         before, _, after = line.partition(" - ")
-        kind, source = after.split(" ")[:2]
-        _, _, number, _, path = before.split(" ")[:5]
+        kind, source, *options = after.split(" ")
+        mount_id, _, number, _, path = before.split(" ")[:5]
         yield Mount(
-            number=number, file_system=kind, source=_plain(source), path=root + _plain(path)
+            id=mount_id,
+            number=number,
+            writable="rw" in options[-1].split(","),
+            file_system=kind,
+            source=_plain(source),
+            path=root + _plain(path),
         )
 
 
