@@ -304,16 +304,16 @@ class TokenNotFound(Error):
         super().__init__("the token in X-Subject-Token is wrong, expired or revoked")
 
 
-class AmbiguousSource(Error):
-    """A name or the beginning of an id fits several sources; the message lists their ids."""
+class Ambiguous(Error):
+    """A name or the beginning of an id fits several things; the message lists their ids."""
 
     code = "REHOST.9004"
     status = HTTPStatus.MULTIPLE_CHOICES
 
-    def __init__(self, wanted: str, source_ids: tuple[str, ...]) -> None:
-        some = ", ".join(source_ids[:5]) + (" …" if len(source_ids) > 5 else "")
+    def __init__(self, wanted: str, ids: tuple[str, ...], kind: str = "sources") -> None:
+        some = ", ".join(ids[:5]) + (" …" if len(ids) > 5 else "")
         super().__init__(
-            f"{wanted!r} fits {len(source_ids)} sources; say more of the id: {some}",
+            f"{wanted!r} fits {len(ids)} {kind}; say more of the id: {some}",
             wanted=wanted,
         )
 

@@ -131,3 +131,40 @@ def test_logout_forgets_a_token_that_the_service_has_forgotten(service: Service,
     token = logged_in("token").stdout.strip()
     service.call("DELETE", "/v3/auth/tokens", X_Auth_Token=token, X_Subject_Token=token)
     assert logged_in("logout").stderr == "Logged out.\n"
+
+
+@pytest.fixture
+def task_id(logged_in: Rehost, service: Service) -> str:
+    token = logged_in("token").stdout.strip()
+    status, _, answer = service.call("POST", "/v3/sources", linux(name="db"), X_Auth_Token=token)
+    assert status == 200, answer
+    made = logged_in("tasks", "create", "db", "--speed-limit", "100")
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
+def test_task_from_creation_to_deletion(logged_in: Rehost, task_id: str):
+    assert "READY" in logged_in("tasks", "show", "db").stdout
+    assert logged_in("tasks", "start", task_id).returncode == 0
+    [task] = json.loads(logged_in("tasks", "list", "--json").stdout)["tasks"]
+    assert (task["id"], task["state"], task["speed_limit"]) == (task_id, "RUNNING", 100)
+    refused = logged_in("tasks", "delete", "db", "--yes")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+    assert logged_in("tasks", "stop", "db").returncode == 0
+    assert "ABORTING" in logged_in("tasks", "list", "--source", "db").stdout
+
+
+def test_watching_ends_with_the_task(logged_in: Rehost, service: Service, task_id: str):
+    token = logged_in("token").stdout.strip()
+    [source] = service.call("GET", "/v3/sources?name=db", X_Auth_Token=token)[2]["source_servers"]
+    command = f"/v3/sources/{source['id']}/command"
+    logged_in("tasks", "start", task_id)
+    service.call("GET", command, X_Auth_Token=token)
+    seen = logged_in("tasks", "watch", "db", "--until", "RUNNING")
+    assert (seen.returncode, seen.stdout.split(",")[0]) == (0, "RUNNING")
+    failed = {"command_name": "START", "result": "fail", "result_detail": {"error_msg": "no disk"}}
+    service.call("POST", f"{command}_result", failed, X_Auth_Token=token)
+    ended = logged_in("tasks", "watch", "db")
+    assert (ended.returncode, ended.stdout.split(",")[0]) == (1, "MIGRATE_FAIL")
+    assert logged_in("tasks", "delete", "db", "--yes").returncode == 0
+    assert logged_in("tasks", "show", "db").returncode == 3

@@ -20,7 +20,7 @@ def fails_with(e: BaseException) -> int:
     [
         (errors.InvalidRequest("no"), Exit.FAILED),
         (errors.SourceNotFound("x"), Exit.NOT_FOUND),
-        (errors.AmbiguousSource("web", ("a", "b")), Exit.USAGE),
+        (errors.Ambiguous("web", ("a", "b")), Exit.USAGE),
         (errors.ServiceUnreachable("no answer"), Exit.UNREACHABLE),
         (errors.NotAuthenticated("no"), Exit.NOT_PERMITTED),
         (errors.PermissionDenied("a", "b"), Exit.NOT_PERMITTED),

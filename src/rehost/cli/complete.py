@@ -1,7 +1,7 @@
-"""Shell completion of sources, asked from the service: quick, and silent if that fails."""
+"""Shell completion of sources and tasks, asked from the service: quick, silent if that fails."""
 
 from rehost.cli import session
-from rehost.cli.document import rows, text
+from rehost.cli.document import part, rows, text
 from rehost.contract.connection import Timeouts
 
 AT_MOST = 50
@@ -14,6 +14,27 @@ def complete_source(incomplete: str) -> list[tuple[str, str]]:
         return _candidates(incomplete)
     except Exception:  # a shell's prompt is no place for messages
         return []
+
+
+def complete_task(incomplete: str) -> list[tuple[str, str]]:
+    """Names and ids of tasks that begin so. Never raises."""
+    try:
+        return _tasks(incomplete)
+    except Exception:
+        return []
+
+
+def _tasks(incomplete: str) -> list[tuple[str, str]]:
+    client = session.connect(timeouts=Timeouts(connect_s=PATIENCE_S, answer_s=PATIENCE_S))
+    query = {"limit": AT_MOST if not incomplete else 200}
+    found = []
+    for task in rows(client.call("GET", "/v3/tasks", query=query).body, "tasks"):
+        name, task_id, state = (text(task, field) for field in ("name", "id", "state"))
+        if name.startswith(incomplete):
+            found.append((name, f"{text(part(task, 'source_server'), 'name')} {state}"))
+        elif task_id.startswith(incomplete):
+            found.append((task_id, name))
+    return found[:AT_MOST]
 
 
 def _candidates(incomplete: str) -> list[tuple[str, str]]:

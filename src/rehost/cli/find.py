@@ -1,11 +1,12 @@
-"""Which source an operator means: by id, by the beginning of an id, or by name."""
+"""Which source or task an operator means: by id, by the beginning of an id, or by name."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from rehost.cli.document import Json, rows, text
+from rehost.cli.document import Json, part, rows, text
 from rehost.contract.client import Client, Query
-from rehost.errors import AmbiguousSource, SourceNotFound
+from rehost.errors import Ambiguous, SourceNotFound
+from rehost.task_errors import TaskNotFound
 
 PAGE = 200
 LAST_OFFSET = 65535
@@ -13,8 +14,8 @@ ID_LENGTH = 36
 
 
 def source_id(client: Client, wanted: str) -> str:
-    """Raises SourceNotFound or AmbiguousSource."""
-    if len(wanted) == ID_LENGTH and wanted.count("-") == 4:
+    """Raises SourceNotFound or Ambiguous."""
+    if _is_id(wanted):
         return wanted
     found = {
         text(s, "id"): s
@@ -29,8 +30,41 @@ def source_id(client: Client, wanted: str) -> str:
     if wanted in found:
         return wanted
     if len(found) > 1:
-        raise AmbiguousSource(wanted, tuple(found))
+        raise Ambiguous(wanted, tuple(found))
     return next(iter(found))
+
+
+def task_id(client: Client, wanted: str) -> str:
+    """By its own id or name, or by the source that it is the task of, newest first.
+
+    Raises TaskNotFound or Ambiguous.
+    """
+    if _is_id(wanted):
+        return wanted
+    every = list(every_task(client, {})) if wanted else []
+    for fits in (_is_named, _begins, _is_of_source):
+        found = _newest_of_each_source([task for task in every if fits(task, wanted)])
+        if len(found) > 1:
+            raise Ambiguous(wanted, tuple(found), "tasks")
+        if found:
+            return next(iter(found))
+    raise TaskNotFound(wanted)
+
+
+def every_task(client: Client, filters: Query) -> Iterator[Json]:
+    """All tasks that match, newest first, page by page."""
+    offset = 0
+    while offset <= LAST_OFFSET:
+        page = list_tasks(client, {**filters, "limit": PAGE, "offset": offset})
+        found = rows(page, "tasks")
+        yield from found
+        if len(found) < PAGE:
+            return
+        offset += PAGE
+
+
+def list_tasks(client: Client, query: Query) -> Any:  # noqa: ANN401 - JSON
+    return client.call("GET", "/v3/tasks", query=query).body
 
 
 def every_source(client: Client, filters: Query) -> Iterator[Json]:
@@ -47,3 +81,27 @@ def every_source(client: Client, filters: Query) -> Iterator[Json]:
 
 def list_sources(client: Client, query: Query) -> Any:  # noqa: ANN401 - JSON
     return client.call("GET", "/v3/sources", query=query).body
+
+
+def _is_id(wanted: str) -> bool:
+    return len(wanted) == ID_LENGTH and wanted.count("-") == 4
+
+
+def _is_named(task: Json, wanted: str) -> bool:
+    return wanted in (text(task, "name"), text(part(task, "source_server"), "name"))
+
+
+def _begins(task: Json, wanted: str) -> bool:
+    return text(task, "id").startswith(wanted)
+
+
+def _is_of_source(task: Json, wanted: str) -> bool:
+    return text(part(task, "source_server"), "id").startswith(wanted)
+
+
+def _newest_of_each_source(found: list[Json]) -> dict[str, Json]:
+    """By id. Whoever names a task by a name that its source's earlier ones had too, means it."""
+    newest: dict[str, Json] = {}
+    for task in found:
+        newest.setdefault(text(part(task, "source_server"), "id"), task)
+    return {text(task, "id"): task for task in newest.values()}

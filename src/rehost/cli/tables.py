@@ -8,12 +8,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rehost.cli import bars, checks, units
+from rehost.cli import bars, checks, progress, units
 from rehost.cli.bars import Segment
-from rehost.cli.document import Json, is_true, number, rows, text
+from rehost.cli.document import Json, is_true, number, part, rows, text
 from rehost.cli.look import Kind, Look, state_style
 
-NEVER_CUT = ("When", "From", "Address", "Agent", "State", "Checks")
+NEVER_CUT = ("When", "From", "Address", "Agent", "State", "Checks", "Done", "Created")
 
 
 def sources(found: list[Json], look: Look, *, id_length: int | None = None) -> Table:
@@ -64,6 +64,30 @@ def overview(counts: Json, width: int, look: Look) -> RenderableType:
         table.add_row(Text(look.square, state_style(name)), name, Text(str(count), justify="right"))
     *bar, _ = bars.draw(segments, min(width, 80), look)
     return Group(total, *bar, table)
+
+
+def tasks(found: list[Json], look: Look, *, id_length: int | None = None) -> Table:
+    """A line for each task: what it moves, where it is, how far."""
+    table = _table("Name", "Id", "Source", "Target", "State", "Done", "Created")
+    for task in found:
+        table.add_row(
+            Text(look.word(text(task, "name")), "bold"),
+            Text(text(task, "id")[:id_length], "dim"),
+            look.word(text(part(task, "source_server"), "name")),
+            look.word(text(part(task, "target_server"), "name")),
+            progress.state(task),
+            Text(f"{progress.percent_of(task)} %", justify="right"),
+            units.ago(number(task, "create_date")),
+        )
+    return table
+
+
+def speed_limits(found: list[Json]) -> Table:
+    table = _table("From", "To", "Mbit/s")
+    for row in found:
+        speed = number(row, "speed")
+        table.add_row(text(row, "start"), text(row, "end"), str(speed) if speed else "no limit")
+    return table
 
 
 def errors(found: list[Json], look: Look) -> Table:

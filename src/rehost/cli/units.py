@@ -4,6 +4,7 @@ import time
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 UNKNOWN = "?"
+DURATIONS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
 def size(count: int | None) -> str:
@@ -44,6 +45,15 @@ def ago(milliseconds: int | None, now: float | None = None) -> str:
         if seconds >= length:
             return f"{plural(seconds // length, unit)} ago"
     return "just now"
+
+
+def duration(seconds: int) -> str:
+    """Two units at most: "2 h 5 min", "1 min 30 s"."""
+    if seconds < 60:
+        return f"{seconds} s"
+    length, unit, below, smaller = next(row for row in DURATIONS if seconds >= row[0])
+    whole, rest = divmod(seconds, length)
+    return f"{whole} {unit} {rest // below} {smaller}" if rest // below else f"{whole} {unit}"
 
 
 def moment(milliseconds: int | None) -> str:

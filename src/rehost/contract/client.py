@@ -85,6 +85,14 @@ class Client:
         self._token = None  # it expired
         return self._send(method, path, query, body, headers, self._log_in(credentials))
 
+    def download(self, path: str) -> bytes:
+        """What is at a path, whatever it is. Raises as `call`; not for a caller who is a Login."""
+        parts = self._connection.parts
+        raw = self._exchange("GET", parts.path + path, b"", {"Accept": "*/*"}, self._credentials)
+        if raw.status != HTTPStatus.OK:
+            self._understand(raw)
+        return raw.content
+
     def close(self) -> None:
         self._connection.close()
 
@@ -107,18 +115,26 @@ class Client:
     ) -> Answer:
         parts = self._connection.parts
         target = parts.path + path + _encode_query(query)
-        content = _encode_body(body)
-        whole = {
-            "Host": parts.netloc,
-            "Accept": "application/json",
-            "User-Agent": USER_AGENT,
-            **(headers or {}),
-        }
+        whole = {"Accept": "application/json", **(headers or {})}
+        return self._understand(
+            self._exchange(method, target, _encode_body(body), whole, credentials)
+        )
+
+    def _exchange(
+        self,
+        method: str,
+        target: str,
+        content: bytes,
+        headers: Mapping[str, str],
+        credentials: Credentials | None,
+    ) -> RawAnswer:
+        host = self._connection.parts.netloc
+        whole = {"Host": host, "User-Agent": USER_AGENT, **headers}
         if content or method in ("POST", "PUT"):
             whole |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
         request = Request(method=method, target=target, headers=whole, body=content)
         whole |= _authenticate(credentials, request)
-        return self._understand(self._connection.exchange(method, target, whole, content))
+        return self._connection.exchange(method, target, whole, content)
 
     def _understand(self, raw: RawAnswer) -> Answer:
         if raw.status in _MOVED:
