@@ -5,6 +5,7 @@ and what the link carries. The level with the highest predicted rate is used. Wh
 achieved lately bounds what the model may promise of it.
 """
 
+import math
 import os
 import threading
 import time
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 from backports.zstd import ZstdCompressor
 
-from rehost.contract.frames import Codec
+from rehost.contract.frames import BLOCK, Codec
 
 OFF = None
 # Cost in CPU and size of what is left, beside level 1's, on disks of systems.
@@ -23,6 +24,7 @@ _LEVELS: dict[int, tuple[float, float]] = {
     6: (3.6, 0.88),
 }
 _WINDOW_S = 0.4
+_WINDOW_BYTES = 4 << 20
 _WAITS = 0.25  # of its time that a sender waits for the link where that is the bottleneck
 _DRIFT = 1.15
 _MEMORY_S = 20.0
@@ -50,9 +52,12 @@ class Compression:
         self._cost = 2e-9  # CPU seconds a byte at level 1
         self._left = 0.4  # of a byte, at level 1
         self._base = 0.6e-9  # CPU seconds a byte for all but compressing
+        # The same in time that passes: more, where others want the CPUs too.
+        self._slow_cost, self._slow_base = self._cost, self._base
         self._link: float | None = None
         self._achieved: dict[Level, tuple[float, float]] = {}
         self._count = 0
+        self._last = -math.inf
         self._reset(time.monotonic())
 
     def pack(self, content: memoryview) -> tuple[Codec, bytes | memoryview]:
@@ -60,9 +65,10 @@ class Compression:
         level = self._level_for_this()
         if level is OFF or len(content) < _MIN:
             return Codec.RAW, content
-        began = time.thread_time()
+        began, cpu = time.monotonic(), time.thread_time()
         packed = self._compressor(level).compress(content, ZstdCompressor.FLUSH_FRAME)
-        self._learn(level, time.thread_time() - began, len(content), len(packed))
+        took, used = time.monotonic() - began, time.thread_time() - cpu
+        self._learn(level, took, used, size=(len(content), len(packed)))
         # A few per cent are not worth the receiver's work.
         if len(packed) > _HOPELESS * len(content):
             return Codec.RAW, content
@@ -77,9 +83,12 @@ class Compression:
             self._wire += wire
             self._waited += waited_s
             now = time.monotonic()
-            if now - self._since >= _WINDOW_S:
+            if now - self._last > _WINDOW_S:
+                self._reset(now)  # nothing was sent for a while, for other reasons
+            elif now - self._since >= _WINDOW_S and self._raw >= _WINDOW_BYTES:
                 self._judge(now)
                 self._reset(now)
+            self._last = now
 
     def _level_for_this(self) -> Level:
         if not self._enabled:
@@ -97,20 +106,25 @@ class Compression:
             self._local.kept = kept
         return kept[level]
 
-    def _learn(self, level: int, seconds: float, raw: int, packed: int) -> None:
-        cost, size = _LEVELS[level]
+    def _learn(self, level: int, took: float, used: float, *, size: tuple[int, int]) -> None:
+        cost, more = _LEVELS[level]
+        raw, packed = size
+        # Small blocks say little: what they take is not what their bytes take.
+        weight = 0.05 * raw / BLOCK
         with self._lock:
-            self._cost += 0.05 * (seconds / raw / cost - self._cost)
-            self._left += 0.05 * (min(1.0, packed / raw / size) - self._left)
-            self._compressing += seconds
+            self._cost += weight * (used / raw / cost - self._cost)
+            self._slow_cost += weight * (took / raw / cost - self._slow_cost)
+            self._left += weight * (min(1.0, packed / raw / more) - self._left)
+            self._compressing += used
+            self._compressing_slowly += took
 
     def _judge(self, now: float) -> None:
         passed = now - self._since
-        if not self._raw:
-            return
         self._achieved[self.level] = (self._raw / passed, now)
         busy = time.process_time() - self._cpu - self._compressing
         self._base += 0.3 * (max(0.0, busy) / self._raw - self._base)
+        slow = passed * self._lanes - self._waited - self._compressing_slowly
+        self._slow_base += 0.3 * (max(0.0, slow) / self._raw - self._slow_base)
         self._see_link(self._wire / passed, self._waited / passed / self._lanes)
         best = max([OFF, *_LEVELS], key=lambda level: self._promise(level, now))
         if self._promise(best, now) > _BETTER * self._promise(self.level, now):
@@ -130,7 +144,11 @@ class Compression:
         if (limit := self._limit()) is not None:
             link = min(link, limit)
         left = min(1.0, self._left * size)
-        promise = min(self._cores / (self._base + cost * self._cost), link / left)
+        promise = min(
+            self._cores / (self._base + cost * self._cost),
+            self._lanes / (self._slow_base + cost * self._slow_cost),
+            link / left,
+        )
         achieved, when = self._achieved.get(level, (0.0, 0.0))
         if now - when < _MEMORY_S and level != self.level:
             return min(promise, _BETTER * achieved)
@@ -140,4 +158,4 @@ class Compression:
         self._since = now
         self._cpu = time.process_time()
         self._raw = self._wire = 0
-        self._waited = self._compressing = 0.0
+        self._waited = self._compressing = self._compressing_slowly = 0.0

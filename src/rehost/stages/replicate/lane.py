@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 F = TypeVar("F", Answer, Finished)
 
-FLUSH_BYTES = 16 << 20
+FLUSH_BYTES = 64 << 20
 FLUSH_S = 1.0
 WINDOW = 4  # flushes that may be unanswered
 _ASKED = 64
@@ -187,7 +187,7 @@ class Lane:
         """Of what was sent on a connection that broke, some may have arrived."""
         disk = self._again[0].piece.disk
         group = [s for s in itertools.islice(self._again, _ASKED) if s.piece.disk == disk]
-        asked = [sent for sent in group if sent.piece.length <= BLOCK]
+        asked = [sent for sent in group if not sent.piece.zero]
         known = dict(zip(asked, self._ask(Question.NOTED, [s.piece for s in asked]), strict=True))
         for sent in group:
             if known.get(sent) == sent.digest:

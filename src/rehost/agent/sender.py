@@ -1,0 +1,129 @@
+"""The agent's child process that sends disks: `python -m rehost.agent.sender`.
+
+It speaks lines of JSON, as stages/replicate/job.py says, and ends when its input does. It is a
+process of its own so that it can be as nice as can be, and so that whatever happens to it, the
+agent goes on.
+"""
+
+import contextlib
+import ctypes
+import json
+import logging
+import os
+import platform
+import sys
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rehost.contract.codec import encode
+from rehost.errors import BadConfiguration, Error
+from rehost.stream_errors import PackagesMissing
+from rehost.system import log as logs
+from rehost.system.block_io import keep_freed_memory
+from rehost.system.process import end_with_parent
+
+if TYPE_CHECKING:
+    from rehost.stages.replicate.control import Control
+    from rehost.stages.replicate.sender import Sender
+
+log = logging.getLogger("rehost.agent.sender")
+
+PROGRESS_S = 0.5
+NICE = 19
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
+_BEST_EFFORT_LOWEST = 2 << 13 | 7
+
+
+def main() -> int:
+    logs.to(sys.stderr)
+    end_with_parent()
+    out = _Out(sys.stdout)
+    try:
+        out.tell("result", _send(sys.stdin, out))
+    except Error as e:
+        out.tell("error", {"code": e.code, "message": str(e), "retryable": e.retryable})
+        return 1
+    return 0
+
+
+class _Out:
+    """Lines to the agent, from several threads."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def tell(self, what: str, value: object) -> None:
+        with self._lock, contextlib.suppress(BrokenPipeError):
+            print(json.dumps({what: value}), file=self._stream, flush=True)
+
+
+def _send(lines: TextIO, out: _Out) -> object:
+    try:
+        from rehost.stages.replicate import job
+        from rehost.stages.replicate.control import Control
+        from rehost.storage.used.disk import used_ranges
+    except ModuleNotFoundError as e:
+        raise PackagesMissing(
+            f"this Python has no module {e.name}; copying disks needs it: "
+            "python3 -m pip install blake3 backports.zstd"
+        ) from e
+
+    keep_freed_memory()
+    wanted = job.parse_job(_first(lines))
+    if wanted.options.courteous:
+        give_way()
+    control = Control(limit=wanted.limit)
+    threading.Thread(target=_obey, args=(lines, control), daemon=True).start()
+    with job.sending(wanted, control) as (sender, sources):
+        done = threading.Event()
+        teller = threading.Thread(target=_tell, args=(sender, out, done))
+        teller.start()
+        try:
+            used = job.copy(sender, sources, lambda path: used_ranges(str(path)))
+            verified = job.verify(sender, used) if wanted.verify else None
+        finally:
+            done.set()
+            teller.join()
+            out.tell("progress", encode(sender.progress()))
+    return {"verified": encode(verified)}
+
+
+def _first(lines: TextIO) -> Mapping[str, Any]:
+    try:
+        content = json.loads(lines.readline())
+    except ValueError as e:
+        raise BadConfiguration(f"the job is no JSON: {e}") from e
+    if not isinstance(content, dict):
+        raise BadConfiguration("the job is no object")
+    return content
+
+
+def _tell(sender: "Sender", out: _Out, done: threading.Event) -> None:
+    while not done.wait(PROGRESS_S):
+        out.tell("progress", encode(sender.progress()))
+
+
+def _obey(lines: TextIO, control: "Control") -> None:
+    """Commands of the agent; without an agent there is nobody to send for."""
+    for line in lines:
+        command = json.loads(line)
+        if "limit" in command:
+            control.set_limit(command["limit"])
+        if "pause" in command:
+            (control.pause if command["pause"] else control.resume)()
+        if command.get("stop"):
+            break
+    control.stop()
+
+
+def give_way() -> None:
+    """Everything else on this machine comes before this process."""
+    os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    if (number := _IOPRIO_SET.get(platform.machine())) is not None:
+        ctypes.CDLL(None).syscall(number, 1, 0, _BEST_EFFORT_LOWEST)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

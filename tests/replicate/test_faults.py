@@ -1,0 +1,197 @@
+"""Whatever breaks, the target is the same as the source at the end, byte for byte."""
+
+import contextlib
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from rehost.contract.client import Backoff
+from rehost.model.ranges import Range
+from rehost.stages.replicate.control import Control
+from rehost.stages.replicate.sender import Options, Sender
+from rehost.stages.replicate.source import Source
+from rehost.stream_errors import TransferStopped
+from tests.replicate.proxy import Proxy
+from tests.replicate.rig import MIB, Receiver, make_image
+
+SIZE = 96 * MIB
+ALL = {0: [Range(0, SIZE)]}
+QUICK = Options(courteous=False, stall_s=1, backoff=Backoff(base_s=0.05, cap_s=0.3, attempts=60))
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    return make_image(tmp_path_factory.mktemp("source") / "image", SIZE, holes=0.1)
+
+
+@pytest.fixture
+def receiver(tmp_path):
+    with Receiver(tmp_path / "notes", tmp_path / "target", SIZE) as receiver:
+        yield receiver
+
+
+@contextlib.contextmanager
+def sending(peer, image, *, options=QUICK, control=None):
+    source = Source(0, "/dev/vda", image)
+    try:
+        with Sender(peer, [source], options=options, control=control) as sender:
+            sender.connect()
+            yield sender
+    finally:
+        source.close()
+
+
+def same(receiver, image):
+    receiver.kill(signal.SIGTERM)
+    return subprocess.run(["cmp", image, receiver.target], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_connections_that_break_again_and_again(image, receiver, seed):
+    draw = random.Random(seed)
+    lengths = iter([draw.randrange(20 * MIB) for _ in range(12)])
+    with Proxy(receiver.port, after=lambda: next(lengths, None), seed=seed) as proxy:
+        with sending(replace(receiver.peer, port=proxy.port), image) as sender:
+            sender.first_pass(ALL)
+            assert sender.progress().done == SIZE
+        assert proxy.breaks
+    assert same(receiver, image)
+
+
+def test_what_arrived_before_a_break_is_not_sent_again(image, receiver):
+    lengths = iter([20 * MIB] * 8)
+    with (
+        Proxy(receiver.port, after=lambda: next(lengths, None)) as proxy,
+        sending(replace(receiver.peer, port=proxy.port), image) as sender,
+    ):
+        sender.first_pass(ALL)
+        sent = sender.progress().disks[0].sent
+    with sending(receiver.peer, image) as fresh:
+        fresh.send(ALL)
+        once = fresh.progress().disks[0].sent
+    # What was under way in buffers when they broke: a few MiB each.
+    assert sent <= once + len(proxy.breaks) * 8 * MIB
+
+
+def kill_often(receiver, draw, times, done):
+    for _ in range(times):
+        if done.wait(draw.uniform(0.05, 0.5)):
+            return
+        receiver.kill()
+        receiver.start()
+
+
+@pytest.mark.parametrize(
+    ("seed", "times"), [(0, 8), (1, 8), pytest.param(2, 200, marks=pytest.mark.slow)]
+)
+def test_receiver_is_killed_at_random_points(image, receiver, seed, times):
+    done, draw = threading.Event(), random.Random(seed)
+    control = Control(limit=SIZE / (times * 0.35))  # or it is over before
+    killer = threading.Thread(target=kill_often, args=(receiver, draw, times, done))
+    with sending(receiver.peer, image, control=control) as sender:
+        killer.start()
+        try:
+            sender.first_pass(ALL)
+        finally:
+            done.set()
+            killer.join()
+    assert same(receiver, image)
+
+
+def job(receiver, image, **more):
+    tls = receiver.agent
+    return {
+        "task_id": receiver.task_id,
+        "host": "127.0.0.1",
+        "port": receiver.port,
+        "tls": tls
+        and {"ca": tls.ca, "certificate": tls.certificate, "private_key": tls.private_key},
+        "disks": [{"id": 0, "name": "/dev/vda", "path": str(image)}],
+        "options": {"courteous": False},
+        **more,
+    }
+
+
+@contextlib.contextmanager
+def sender_process(content):
+    argv = [sys.executable, "-m", "rehost.agent.sender"]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdin
+        process.stdin.write(json.dumps(content) + "\n")
+        process.stdin.flush()
+        yield process
+        process.kill()
+
+
+def answers(process):
+    return [json.loads(line) for line in process.stdout]
+
+
+@pytest.mark.parametrize(("seed", "times"), [(0, 8), pytest.param(1, 200, marks=pytest.mark.slow)])
+def test_sender_is_killed_at_random_points(image, receiver, seed, times):
+    draw = random.Random(seed)
+    for _ in range(times):
+        with (
+            sender_process(job(receiver, image, limit=SIZE / 2)) as process,
+            contextlib.suppress(subprocess.TimeoutExpired),
+        ):
+            process.wait(draw.uniform(0.1, 1.2))
+    with sender_process(job(receiver, image, verify=True)) as process:
+        last = answers(process)[-1]
+    assert last["result"]["verified"]["differed"] == {}
+    assert same(receiver, image)
+
+
+def test_a_disk_that_changed_between_two_senders(tmp_path, receiver):
+    image = make_image(tmp_path / "image", SIZE, seed=7)
+    with sender_process(job(receiver, image, limit=SIZE)) as process:
+        time.sleep(0.8)
+    with image.open("r+b") as file:
+        for at in range(0, SIZE, 5 * MIB):
+            file.seek(at + 4096)
+            file.write(b"changed" * 100)
+    with sender_process(job(receiver, image)) as process:
+        assert "result" in answers(process)[-1]
+    assert same(receiver, image)
+
+
+def test_stopped_and_started_again(image, receiver):
+    control = Control(limit=40 * MIB)
+    with sending(receiver.peer, image, control=control) as sender:
+        threading.Timer(1, control.stop).start()
+        with pytest.raises(TransferStopped):
+            sender.first_pass(ALL)
+    first = sender.progress()
+    with sending(receiver.peer, image) as sender:
+        sender.first_pass(ALL)
+        second = sender.progress()
+    # All that was sent before the stop is there: it became durable as the sender ended.
+    assert first.disks[0].sent + second.disks[0].sent <= SIZE
+    assert first.disks[0].sent > 10 * MIB
+    assert same(receiver, image)
+
+
+def test_paused_and_resumed(image, receiver):
+    control = Control(limit=60 * MIB)
+    with sending(receiver.peer, image, control=control) as sender:
+        thread = threading.Thread(target=sender.first_pass, args=(ALL,))
+        thread.start()
+        time.sleep(0.5)
+        control.pause()
+        control.set_limit(None)
+        time.sleep(0.3)
+        before = sender.progress().disks[0].sent
+        time.sleep(0.3)
+        assert sender.progress().disks[0].sent == before < SIZE / 2
+        control.resume()
+        thread.join()
+    assert same(receiver, image)
