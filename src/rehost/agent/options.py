@@ -41,6 +41,15 @@ def add_registration(parser: ArgumentParser) -> None:
         "--insecure-http", action="store_true", help="allow http:// to another machine"
     )
     parser.add_argument("--name", help="name of the source (default: this machine's)")
+    parser.add_argument(
+        "--disk",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="an image file, or a loop device, that is migrated like a disk of this machine; "
+        "may be given several times",
+    )
     add_state(parser)
 
 
@@ -57,6 +66,7 @@ def registration(options: Namespace) -> Registration:
         credentials=_credentials(options),
         trust=trust,
         name=options.name,
+        disks=tuple(str(_existing(disk)) for disk in options.disk),
     )
 
 
@@ -88,6 +98,13 @@ def _trust(options: Namespace) -> Trust:
         pin=normal_pin(options.pin) if options.pin else None,
         insecure_http=options.insecure_http,
     )
+
+
+def _existing(disk: Path) -> Path:
+    try:
+        return disk.resolve(strict=True)
+    except OSError as e:
+        raise BadConfiguration(f"--disk: cannot read {disk}: {e.strerror}") from e
 
 
 def _read(file: Path) -> str:

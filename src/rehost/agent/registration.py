@@ -22,6 +22,7 @@ class Registration:
     credentials: Credentials
     trust: Trust
     name: str | None = None
+    disks: tuple[str, ...] = ()
 
 
 def register(host: Host, state: State, registration: Registration) -> Enrolment:
@@ -34,7 +35,7 @@ def register(host: Host, state: State, registration: Registration) -> Enrolment:
     trust = registration.trust
     if trust.pin:
         trust = pinned(registration.service, trust, timeout_s=HANDSHAKE_S)
-    report = discover(host, agent_version=rehost.__version__)
+    report = discover(host, agent_version=rehost.__version__, images=registration.disks)
     if registration.name:
         report = replace(report, name=registration.name)
     with Client(registration.service, registration.credentials, trust) as client:
@@ -48,6 +49,7 @@ def register(host: Host, state: State, registration: Registration) -> Enrolment:
         trust=trust,
         identity=report.facts.identity if report.facts else Identity(),
         name=registration.name,
+        disks=registration.disks,
     )
     state.save(enrolment)
     return enrolment

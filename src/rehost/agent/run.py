@@ -94,7 +94,9 @@ class Agent:
     def _look(self) -> Report | None:
         self._looked_at = time.monotonic()
         try:
-            report = discover(self._host, agent_version=rehost.__version__)
+            report = discover(
+                self._host, agent_version=rehost.__version__, images=self._enrolment.disks
+            )
         except HostError as e:
             self._say("discovery", "failed", f"cannot look at this machine: {e}", logging.ERROR)
             return None

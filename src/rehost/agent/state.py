@@ -23,7 +23,8 @@ PROBE = 8192  # bytes; the file has less, unless a certificate is long
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """`identity` is the machine's that registered; `name` was given by its administrator."""
+    """`identity` is the machine's that registered; `name` was given by its administrator, as were
+    `disks`: paths of further disks that go with the machine's own."""
 
     service: str
     source_id: str
@@ -31,6 +32,7 @@ class Enrolment:
     trust: Trust
     identity: Identity
     name: str | None = None
+    disks: tuple[str, ...] = ()
 
 
 class State:
@@ -121,7 +123,9 @@ def _decode(content: dict[str, Any]) -> Enrolment:
     values = content["enrolment"]
     identity = values.pop("identity")
     serials = identity.pop("disk_serials")
+    disks = tuple(values.pop("disks", ()))  # an older agent wrote none
     return Enrolment(
+        disks=disks,
         trust=Trust(**values.pop("trust")),
         identity=Identity(
             disk_serials=None if serials is None else tuple(serials),

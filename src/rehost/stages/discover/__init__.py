@@ -1,9 +1,11 @@
 """Discovery: what a Linux machine is, from the machine itself. It changes nothing."""
 
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from rehost.errors import FileUnreadable
+from rehost.model.disk import Disk
 from rehost.model.server import Facts, Hardware, OsType, Report
 from rehost.stages.discover import load
 from rehost.stages.discover.boot import Boot, find_boot, find_boot_loader
@@ -11,6 +13,7 @@ from rehost.stages.discover.disks import raw_devices
 from rehost.stages.discover.fit import fit
 from rehost.stages.discover.hardware import find_hardware
 from rehost.stages.discover.identity import find_identity
+from rehost.stages.discover.images import find_image
 from rehost.stages.discover.storage import Storage, find_storage
 from rehost.stages.discover.survey import Survey
 from rehost.stages.discover.system import System, find_system
@@ -23,8 +26,11 @@ MANUAL = "MANUAL"  # nobody but the operator starts the migration
 NAME_LIMIT = 64  # characters of a name in the API
 
 
-def discover(host: Host, *, agent_version: str) -> Report:
-    """Everything that can be found out; what cannot is None, with a reason in facts.missing."""
+def discover(host: Host, *, agent_version: str, images: Sequence[str] = ()) -> Report:
+    """Everything that can be found out; what cannot is None, with a reason in facts.missing.
+
+    `images` are paths of further disks, which follow the machine's own.
+    """
     survey = Survey(host)
     ticks = survey.attempt("facts.cpu_usage", lambda: load.read_ticks(survey))
     with ThreadPoolExecutor(max_workers=3) as pool:
@@ -32,7 +38,15 @@ def discover(host: Host, *, agent_version: str) -> Report:
         system = pool.submit(find_system, survey)
         booted = pool.submit(find_boot, survey)
     report = _report(survey, storage.result(), system.result(), booted.result())
+    if images:
+        report = replace(report, disks=(*(report.disks or ()), *_images(survey, images)))
     return fit(_finished(survey, replace(report, agent_version=agent_version), ticks))
+
+
+def _images(survey: Survey, paths: Sequence[str]) -> Iterator[Disk]:
+    for path in paths:
+        if disk := survey.attempt(f"disks[{path}]"[:255], lambda: find_image(path)):  # noqa: B023
+            yield disk
 
 
 def _report(survey: Survey, storage: Storage | None, system: System, boot: Boot) -> Report:
