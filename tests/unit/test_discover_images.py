@@ -16,7 +16,7 @@ def test_a_disk_with_a_partition_table(tmp_path: Path):
     make_disk(image)
     disk = find_image(str(image))
     assert (disk.name, disk.size, disk.partition_style) == (str(image), SIZE, "MBR")
-    [part] = disk.physical_volumes
+    [part] = disk.physical_volumes or ()
     assert (part.index, part.size, part.file_system) == (1, SIZE - START, "ext4")
     said = subprocess.run(
         ["blkid", "-p", "-s", "UUID", "-o", "value", "-O", str(START), image],
@@ -33,7 +33,7 @@ def test_a_filesystem_without_a_table(tmp_path: Path):
     subprocess.run(["mkfs.ext4", "-q", image, "8M"], check=True)
     disk = find_image(str(image))
     assert disk.partition_style == ""
-    [part] = disk.physical_volumes
+    [part] = disk.physical_volumes or ()
     assert (part.index, part.size, part.file_system) == (0, 8 * MIB, "ext4")
 
 
