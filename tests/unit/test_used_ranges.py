@@ -68,7 +68,7 @@ def test_joined_reads_across_segments():
         Segment(inside=10, below=5, length=20),
         Segment(inside=30, below=90, length=10),
     )
-    read = joined(lambda offset, size: raw[offset : offset + size], segments)
+    read = joined(lambda offset, size: raw[offset : offset + size], segments, size=40)
     whole = raw[50:60] + raw[5:25] + raw[90:100]
     assert read(0, 40) == whole
     assert read(7, 25) == whole[7:32]

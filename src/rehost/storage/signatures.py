@@ -24,10 +24,15 @@ Read = Callable[[int, int], bytes]  # offset, size
 
 def identify(read: Read, *, size: int) -> Content | None:
     """The first format that is recognized on a device of `size` bytes, None if none is."""
-    for offset, length, parse in (*FORMATS, (md.offset_at_end(size), md.SIZE, md.parse)):
+    for offset, length, parse in (*FORMATS, md_at_end(size)):
         if offset >= 0 and (content := _parsed(read, offset, length, parse)):
             return content
     return None
+
+
+def md_at_end(size: int) -> tuple[int, int, Parse]:
+    """Where a member of a RAID may have its superblock, on a device of `size` bytes."""
+    return md.offset_at_end(size), md.SIZE, md.parse
 
 
 def _parsed(read: Read, offset: int, size: int, parse: Parse) -> Content | None:

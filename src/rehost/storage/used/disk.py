@@ -22,9 +22,9 @@ from dataclasses import dataclass
 
 from rehost.errors import BadFormat, Error
 from rehost.model.ranges import Range
-from rehost.storage import md, signatures
+from rehost.storage import signatures
 from rehost.storage.content import Content, expect
-from rehost.storage.used import btrfs, ext, foreign, ntfs, swap, xfs
+from rehost.storage.used import btrfs, ext, foreign, lvm, md, ntfs, swap, xfs
 from rehost.storage.used.machine import Machine
 from rehost.storage.used.partitions import has_table, partitions
 from rehost.storage.used.ranges import Holes
@@ -98,6 +98,11 @@ class _Search:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.parts: list[Part] = []
+        self._inside: dict[str, Callable[[Inner], Iterator[Inner | Range]]] = {
+            "partitions": self._partitions,
+            "linux_raid_member": self._raid,
+            "LVM2_member": self._group,
+        }
 
     def free(self, inner: Inner) -> tuple[Range, ...]:
         """What is free in a volume, in its bytes: () where there is any doubt."""
@@ -118,18 +123,43 @@ class _Search:
             if content != "swap":  # what somebody swaps out there is of no use either
                 expect_alone(inner.volume)
             yield from FREE[content](inner.volume)
-        elif content == "partitions":
-            for each in self._partitions(inner.volume):
-                yield from below(self.free(each), each.segments)
+        elif content in self._inside:
+            for found in self._inside[content](inner):
+                yield from (
+                    below(self.free(found), found.segments)
+                    if isinstance(found, Inner)
+                    else (found,)
+                )
 
-    def _partitions(self, volume: Volume) -> Iterator[Inner]:
-        for where in partitions(volume.read, size=volume.size, sector=self._machine.sector):
+    def _partitions(self, outer: Inner) -> Iterator[Inner]:
+        volume = outer.volume
+        found = partitions(volume.read, size=volume.size, sector=self._machine.sector)
+        for where in found:
             segment = Segment(inside=0, below=where.offset, length=where.length)
             yield Inner(
                 name=f"partition at {where.offset}",
                 volume=self._machine.part(where),
                 segments=(segment,),
             )
+
+    def _raid(self, outer: Inner) -> Iterator[Inner]:
+        """The content of a RAID1, which each member has."""
+        volume = outer.volume
+        where = md.data(volume.read, size=volume.size, is_running=bool(volume.holders))
+        segments = (Segment(inside=0, below=where.offset, length=where.length),)
+        inside = self._machine.inside(volume, segments, size=where.length)
+        expect(bool(inside.node) == bool(volume.holders), f"{volume.holders} are made of it")
+        yield Inner(name=f"RAID1 in {outer.name}", volume=inside, segments=segments)
+
+    def _group(self, outer: Inner) -> Iterator[Inner | Range]:
+        """The plain logical volumes of a physical volume, and its free extents."""
+        volume = outer.volume
+        found = lvm.contents(volume.read, size=volume.size)
+        self._machine.expect_known(volume, found.names)
+        yield from found.free
+        for each in found.volumes:
+            inside = self._machine.inside(volume, each.segments, size=each.size, mapped=each.mapped)
+            yield Inner(name=each.name, volume=inside, segments=each.segments)
 
     def _note(self, inner: Inner, content: str, free: int, doubt: str) -> None:
         part = Part(
@@ -150,14 +180,15 @@ def expect_alone(volume: Volume) -> None:
 def _content(volume: Volume, *, is_disk: bool) -> str:
     """What fills it, "" for unknown. Raises BadFormat if it can be taken for several things."""
     foreign.expect_none(volume)
-    offsets = (md.offset_at_end(volume.size),)
-    formats = (*signatures.FORMATS, *((offset, md.SIZE, md.parse) for offset in offsets))
+    formats = (*signatures.FORMATS, signatures.md_at_end(volume.size))
     found = [
         content.file_system or ""
         for offset, size, parse in formats
         if 0 <= offset <= volume.size - size
         if (content := _parsed(volume.read(offset, size), parse))
     ]
+    if md.is_old(volume.read, size=volume.size):
+        found.append("linux_raid_member")
     if is_disk and has_table(volume.read):
         found.append("partitions")
     expect(len(found) <= 1, f"it can be taken for {' and for '.join(found)}")

@@ -46,14 +46,29 @@ class Machine:
         read = window(self._direct.read, offset=where.offset, size=where.length)
         return Volume(size=where.length, read=read, read_cached=read)
 
-    def inside(self, below: Volume, segments: tuple[Segment, ...], *, mapped: str = "") -> Volume:
-        """A volume made of stretches of another: a logical volume by its name, or a RAID1."""
-        size = sum(segment.length for segment in segments)
+    def inside(
+        self, below: Volume, segments: tuple[Segment, ...], *, size: int, mapped: str = ""
+    ) -> Volume:
+        """A volume made of stretches of another: a logical volume by its name, or a RAID1.
+
+        Parts of it may be elsewhere; then it can be read only if the kernel has it.
+        """
         for node in below.holders:
             if holders.mapped_name(node) == mapped:
                 return self._of_node(node, size)
-        read = joined(below.read, segments)
+        read = joined(below.read, segments, size=size)
         return Volume(size=size, read=read, read_cached=read)
+
+    def expect_known(self, below: Volume, names: tuple[str, ...]) -> None:
+        """Raises BadFormat if the kernel has made anything else of a physical volume.
+
+        The device mapper has layers of its own for some volumes, as for snapshots: name-real.
+        """
+        for holder in below.holders:
+            mapped = holders.mapped_name(holder)
+            known = any(mapped == name or mapped.startswith(f"{name}-") for name in names)
+            expect(known, f"{holder} is made of it")
+        expect(bool(below.holders) or not below.is_claimed, "it is in use, and not by LVM")
 
     def _of_node(self, node: str, size: int) -> Volume:
         direct = self._stack.enter_context(Reader(node, direct=True))

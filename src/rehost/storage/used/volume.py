@@ -41,17 +41,18 @@ class Segment:
 
 def window(read: Read, *, offset: int, size: int) -> Read:
     """Reads within a part of what `read` reads."""
-    return joined(read, (Segment(inside=0, below=offset, length=size),))
+    return joined(read, (Segment(inside=0, below=offset, length=size),), size=size)
 
 
-def joined(read: Read, segments: tuple[Segment, ...]) -> Read:
-    """Reads what lies in several places as if it were one. Segments are in order, without gaps."""
-    whole = sum(segment.length for segment in segments)
+def joined(read: Read, segments: tuple[Segment, ...], *, size: int) -> Read:
+    """Reads what lies in several places as if it were one. Raises BadFormat where nothing lies."""
 
-    def within(offset: int, size: int) -> bytes:
-        expect(0 <= offset <= offset + size <= whole, f"{size} bytes at {offset} are outside")
-        places = below([Range(offset=offset, length=size)], segments)
-        return b"".join(read(place.offset, place.length) for place in places)
+    def within(offset: int, length: int) -> bytes:
+        expect(0 <= offset <= offset + length <= size, f"{length} bytes at {offset} are outside")
+        places = below([Range(offset, length)], segments)
+        raw = b"".join(read(place.offset, place.length) for place in places)
+        expect(len(raw) == length, f"not all {length} bytes at {offset} are on this disk")
+        return raw
 
     return within
 
