@@ -192,3 +192,15 @@ class TooFast(Error):
         super().__init__(
             f"{speed:g} Mbit/s is more than {threshold:g} % above the limit of {limit:g} Mbit/s"
         )
+
+
+class SourceDiskGone(Error):
+    """A disk that the target was made for is no longer reported by the source."""
+
+    code = "REHOST.4105"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the source no longer reports disk {name}; put it back, or delete the task and make "
+            "another"
+        )

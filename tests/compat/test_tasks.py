@@ -2,63 +2,15 @@
 
 import threading
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.compat.bodies import identified, linux, new_task, windows
+from tests.compat.bodies import linux, new_task, windows
 from tests.compat.conftest import Service
+from tests.compat.rig import Rig
 
 TARGET = {"name": "web-1", "vm_id": ""}
-
-
-@dataclass
-class Rig:
-    """A project of one's own with a caller for it."""
-
-    service: Service
-    token: str
-
-    def call(self, method: str, path: str, body: object = None, token: str = "") -> Any:
-        status, _, answer = self.service.call(method, path, body, X_Auth_Token=token or self.token)
-        assert status == 200, answer
-        return answer
-
-    def refused(
-        self, method: str, path: str, body: object = None, token: str = ""
-    ) -> tuple[int, str, str]:
-        status, _, answer = self.service.call(method, path, body, X_Auth_Token=token or self.token)
-        assert status != 200, answer
-        return status, answer["error_code"], answer["error_msg"]
-
-    def source(self, **changes: Any) -> str:
-        return str(self.call("POST", "/v3/sources", linux(**changes))["id"])
-
-    def agent(self, **changes: Any) -> tuple[str, str]:
-        """A source with our own agent: its id and the agent's token."""
-        body = linux(facts=identified(uuid.uuid4().hex), **changes)
-        answer = self.call("POST", "/v3/sources", body)
-        return answer["id"], answer["agent_token"]
-
-    def shown(self, source_id: str) -> Any:
-        return self.call("GET", f"/v3/sources/{source_id}")
-
-    def task(self, source_id: str, **changes: Any) -> str:
-        return str(self.call("POST", "/v3/tasks", new_task(source_id, **changes))["id"])
-
-    def show(self, task_id: str) -> Any:
-        return self.call("GET", f"/v3/tasks/{task_id}")
-
-    def act(self, task_id: str, operation: str) -> None:
-        self.call("POST", f"/v3/tasks/{task_id}/action", {"operation": operation})
-
-    def command(self, source_id: str) -> str:
-        return str(self.call("GET", f"/v3/sources/{source_id}/command")["command_name"])
-
-    def result(self, source_id: str, name: str, result: str = "success", **detail: Any) -> None:
-        told = {"command_name": name, "result": result, "result_detail": detail}
-        self.call("POST", f"/v3/sources/{source_id}/command_result", told)
 
 
 @pytest.fixture

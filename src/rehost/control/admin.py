@@ -64,6 +64,9 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
         int | None, typer.Option(help="Days that the audit trail is kept; 0: for ever. [365]")
     ] = None,
     body_limit: Annotated[int | None, typer.Option(help="Bytes of a request's body.")] = None,
+    provider: Annotated[
+        str | None, typer.Option(help="Where targets are made: qemu, or null, disks alone. [qemu]")
+    ] = None,
 ) -> None:
     """Run the service until Ctrl-C. Each option can also be set as REHOST_<NAME>."""
     from rehost.control.config import load, override
@@ -84,5 +87,6 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
         "keystone_ca": keystone_ca,
         "audit_days": audit_days,
         "body_limit": body_limit,
+        "provider": provider,
     }
     run(override(load(config), **options))

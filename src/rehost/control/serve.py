@@ -24,9 +24,12 @@ from rehost.control.app import create_app
 from rehost.control.auth import Authenticator
 from rehost.control.config import ServeConfig, override
 from rehost.control.heartbeat import Heartbeats
+from rehost.control.receivers import Receivers
+from rehost.control.runner import Runner
 from rehost.control.services import AgentBundle, Services
 from rehost.control.store.database import Database
 from rehost.control.store.hot import open_hot
+from rehost.control.targets import open_provider
 from rehost.errors import BadConfiguration, CannotServe
 from rehost.system.process import end_with_parent
 
@@ -113,6 +116,7 @@ def prepare(config: ServeConfig) -> ServeConfig:
         config = dataclasses.replace(config, tls_certificate=str(certificate), tls_key=str(key))
     keys.load(config.data)
     authority.load(config.data)
+    open_provider(config)
     database = Database(config.database_url)
     database.upgrade()
     database.close()
@@ -134,12 +138,16 @@ def application() -> Litestar:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     services = open_services(config)
     services.heartbeats.start()
+    runner = _runner(services)
+    services = dataclasses.replace(services, wake_runner=runner.wake)
+    runner.start()
     gc.collect()
     gc.freeze()  # what is loaded now stays: no collection needs to look at it again
     threading.Thread(target=_judge_again, args=(services,), daemon=True).start()
 
     def close() -> None:
         services.writers.shutdown()
+        runner.close()
         services.heartbeats.close()
         services.hot.close()
         services.database.close()
@@ -164,6 +172,17 @@ def open_services(config: ServeConfig) -> Services:
         authority=authority.load(config.data),
         pin=_own_pin(config),
     )
+
+
+def _runner(services: Services) -> Runner:
+    config = services.config
+    # Behind a proxy on this machine the service is on loopback, but agents are elsewhere.
+    host = "0.0.0.0" if is_loopback(config.host) else config.host  # noqa: S104
+    receivers = Receivers(
+        config.data / "receivers", services.authority, local=config.is_local, host=host
+    )
+    provider = open_provider(config)
+    return Runner(services.database, provider, receivers, data=config.data)
 
 
 def _keystone(config: ServeConfig, database: Database) -> "Keystone | None":

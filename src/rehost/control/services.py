@@ -1,6 +1,7 @@
 """What the operations of one process share."""
 
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -27,6 +28,10 @@ class AgentBundle:
         return cls(data=data, digest=hashlib.sha256(data).hexdigest())
 
 
+def _nobody() -> None:
+    """Without a runner, nobody is woken."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     config: ServeConfig
@@ -39,3 +44,4 @@ class Services:
     writers: Executor  # few: those that wait for the database's one writer leave threads to readers
     authority: Authority
     pin: str | None  # sha256 of the service's own certificate, if it made one
+    wake_runner: Callable[[], None] = _nobody  # after a change of a task

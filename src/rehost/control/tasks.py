@@ -365,9 +365,11 @@ def _done(phase: PhaseState, now: int) -> PhaseState:
     return replace(phase, progress=100, start_date=phase.start_date or now, end_date=now)
 
 
-def done(task: Task, phase: str) -> Task:
-    """The task with this phase done."""
-    return replace(task, run=task.run.with_phase(_done(task.run.phase(phase), now_ms())))
+def done(task: Task, name: str, *, began: int) -> Task:
+    """The task with this phase done, which began at that time."""
+    phase = task.run.phase(name)
+    phase = replace(phase, start_date=phase.start_date or began, process_trace="")
+    return replace(task, run=task.run.with_phase(_done(phase, now_ms())))
 
 
 def next_phase(task: Task) -> str | None:

@@ -40,9 +40,43 @@ class Process:
                 raise ProgramFailed(self.name, f"is not ready after {limit_s:g} s", self.tail())
             time.sleep(0.1)
 
+    def status(self) -> int | None:
+        """Its exit status once it has ended, negative if a signal ended it; None while it runs."""
+        return self._popen.poll()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it and its children; what has ended is not an error."""
+        if self._popen.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._popen.pid, number)
+
+    def stop(self) -> None:
+        """End it and its children, by force if it takes longer than a few seconds."""
+        _stop(self._popen)
+
     def tail(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()
         return "\n".join(lines[-TAIL_LINES:])
+
+
+def start(
+    argv: Sequence[str], *, name: str, output: Path, log: Path, environ: Mapping[str, str]
+) -> Process:
+    """Run a program until it ends or is stopped; its output goes to one file, its log to another.
+
+    It gets SIGTERM when the calling *thread* ends: call this from one that lives as long as the
+    program is to.
+    """
+    with output.open("wb") as printed, log.open("ab") as logged:
+        popen = subprocess.Popen(
+            [*_dies_with_parent(), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=logged,
+            env=dict(environ),
+            start_new_session=True,
+        )
+    return Process(name, popen, log)
 
 
 @contextmanager

@@ -121,6 +121,7 @@ def update_command_result(ctx: Context, server_id: str, body: CommandBody) -> Do
         detail = msgspec.json.encode(body.result_detail).decode()
         commands.finish(db, command.id, result=body.result, detail=detail)
         _tell_task(db, command, body)
+    ctx.services.wake_runner()
     return Done()
 
 

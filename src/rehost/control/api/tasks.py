@@ -105,6 +105,7 @@ def create_task(ctx: Context, body: PostTask) -> CreateTaskResponse:
         tasks.create(db, task, source)
         if body.auto_start:
             tasks.act(db, task, Action.START)
+    ctx.services.wake_runner()
     return CreateTaskResponse(id=task.id)
 
 
@@ -226,6 +227,7 @@ def update_task_status(ctx: Context, task_id: str, body: UpdateTaskStatusReq) ->
         if (wanted := body.is_need_consistency_check) is not None:
             settings = replace(after.settings, is_need_consistency_check=wanted)
             tasks.save(db, after, replace(after, settings=settings))
+    ctx.services.wake_runner()
     return Done()
 
 
@@ -233,6 +235,7 @@ def _delete(ctx: Context, task_ids: tuple[str, ...]) -> None:
     with ctx.services.database.write() as db:
         for task_id in task_ids:
             tasks.delete(db, tasks.visible(db, ctx.caller, task_id))
+    ctx.services.wake_runner()
 
 
 def _new(ctx: Context, db: sa.Connection, source: sa.Row[Any], body: PostTask) -> Task:

@@ -3,6 +3,7 @@
 Who writes holds the database's write lock, so that what it read stays true until it is done.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -167,13 +168,19 @@ def _matching(projects: Iterable[str], filters: Filters) -> list[sa.ColumnElemen
 
 def _values(task: Task) -> dict[str, Any]:
     values = {name: getattr(task, name) for name in PLAIN}
-    return values | {name: msgspec.json.encode(getattr(task, name)).decode() for name in JSON}
+    return values | {name: _encode(getattr(task, name)) for name in JSON}
 
 
 def _task(row: sa.Row[Any]) -> Task:
     plain = {name: getattr(row, name) for name in PLAIN}
     named = {name: kind(plain[name]) for name, kind in ENUMS.items()}
-    parts = {
-        name: msgspec.json.decode(getattr(row, name), type=kind) for name, kind in JSON.items()
-    }
+    parts = {name: _decode(getattr(row, name), kind) for name, kind in JSON.items()}
     return Task(**plain | named | parts)
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value, enc_hook=os.fspath).decode()
+
+
+def _decode(text: str, kind: Any) -> Any:  # noqa: ANN401 - a type, and a value of it
+    return msgspec.json.decode(text, type=kind, dec_hook=lambda wanted, path: wanted(path))

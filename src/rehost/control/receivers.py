@@ -1,0 +1,163 @@
+"""The receiver processes of a runner: one for each task whose target is open for its agent."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from rehost.contract.transfer import ReceivedDisk, ReceiverConfig
+from rehost.control.authority import Authority
+from rehost.system.files import write_atomically
+from rehost.system.process import Process, start
+from rehost.task_errors import ReceiverFailed
+
+log = logging.getLogger(__name__)
+
+TRIES = 6  # in a row: a receiver that was killed, or finds its folder still locked, comes again
+BACKOFF_S = 0.5
+STEADY_S = 60.0  # after which a receiver counts as having worked
+PATIENCE_S = 60.0  # to write down what it has; then it is killed, and nothing acknowledged is lost
+RENEW_S = 5 * 24 * 3600.0  # before its certificate of a week ends
+# What a receiver needs of our environment; never the database's password.
+ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
+
+
+@dataclass(kw_only=True)
+class _Receiver:
+    process: Process
+    output: Path
+    started: float
+    port: int | None = None
+    stopping: float | None = None  # since when
+
+
+@dataclass(kw_only=True)
+class _Failures:
+    count: int = 0
+    next_try: float = 0.0
+
+
+class Receivers:
+    """Used by one thread, which lives as long as the service: receivers end with it."""
+
+    def __init__(self, folder: Path, authority: Authority, *, local: bool, host: str) -> None:
+        """`local`: on loopback, without TLS; else on `host`, an address to listen at."""
+        self._folder = folder
+        self._authority = authority
+        self._local = local
+        self._host = "127.0.0.1" if local else host
+        self._running: dict[str, _Receiver] = {}
+        self._failed: dict[str, _Failures] = {}
+
+    @property
+    def tasks(self) -> frozenset[str]:
+        return frozenset(self._running)
+
+    def port(self, task_id: str, disks: tuple[ReceivedDisk, ...]) -> int | None:
+        """Where the task's receiver listens; None if it does not yet: ask again soon.
+
+        Starts it if it does not run. Raises ReceiverFailed if it ends again and again.
+        """
+        receiver = self._running.get(task_id)
+        if receiver is None:
+            failures = self._failed.get(task_id)
+            if failures is None or time.monotonic() >= failures.next_try:
+                self._running[task_id] = self._start(task_id, disks)
+            return None
+        if receiver.process.status() is not None:
+            self._ended(task_id, receiver)
+            return None
+        if receiver.stopping is not None or time.monotonic() - receiver.started > RENEW_S:
+            self.stop(task_id)
+            return None
+        if receiver.port is None:
+            receiver.port = _port(receiver.output)
+        return receiver.port
+
+    def stop(self, task_id: str) -> bool:
+        """Have the task's receiver end; returns whether it has. Call again until it has."""
+        receiver = self._running.get(task_id)
+        if receiver is None:
+            return True
+        if receiver.process.status() is None:
+            now = time.monotonic()
+            if receiver.stopping is None:
+                receiver.stopping = now
+                receiver.process.signal(signal.SIGTERM)
+            elif now - receiver.stopping > PATIENCE_S:
+                log.warning("task %s: its receiver does not end; killed", task_id)
+                receiver.process.signal(signal.SIGKILL)
+            return False
+        del self._running[task_id]
+        self._failed.pop(task_id, None)
+        (self._home(task_id) / "config.json").unlink(missing_ok=True)  # it has a private key
+        return True
+
+    def remove(self, task_id: str) -> None:
+        """Delete what receivers of the task noted; none may run."""
+        shutil.rmtree(self._home(task_id), ignore_errors=True)
+
+    def close(self) -> None:
+        """End all receivers."""
+        for receiver in self._running.values():
+            receiver.process.signal(signal.SIGTERM)
+        for receiver in self._running.values():
+            receiver.process.stop()
+        self._running.clear()
+
+    def _start(self, task_id: str, disks: tuple[ReceivedDisk, ...]) -> _Receiver:
+        home = self._home(task_id)
+        notes = home / "notes"
+        notes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        config = ReceiverConfig(
+            task_id=task_id,
+            host=self._host,
+            port=0,
+            folder=notes.absolute(),
+            disks=disks,
+            tls=None if self._local else self._authority.receiver(task_id),
+        )
+        file = home / "config.json"
+        encoded = msgspec.json.encode(config, enc_hook=os.fspath)
+        write_atomically(file, encoded, mode=0o600)
+        output = home / "output"
+        process = start(
+            [sys.executable, "-m", "rehost.receiver", str(file.absolute())],
+            name=f"receiver of task {task_id}",
+            output=output,
+            log=home / "log",
+            environ={n: os.environ[n] for n in ENVIRONMENT if n in os.environ},
+        )
+        return _Receiver(process=process, output=output, started=time.monotonic())
+
+    def _ended(self, task_id: str, receiver: _Receiver) -> None:
+        """Count it, unless it was told to end or had worked for long. Raises ReceiverFailed."""
+        del self._running[task_id]
+        now = time.monotonic()
+        if receiver.stopping is not None or now - receiver.started > STEADY_S:
+            self._failed.pop(task_id, None)
+            return
+        failures = self._failed.setdefault(task_id, _Failures())
+        failures.count += 1
+        failures.next_try = now + BACKOFF_S * 2**failures.count
+        status, said = receiver.process.status(), receiver.process.tail()
+        log.warning("task %s: its receiver ended with status %s", task_id, status)
+        if failures.count >= TRIES:
+            del self._failed[task_id]
+            raise ReceiverFailed(f"it ended with status {status}: {said}")
+
+    def _home(self, task_id: str) -> Path:
+        return self._folder / task_id
+
+
+def _port(output: Path) -> int | None:
+    """What the receiver says on its first line, once it is complete."""
+    line, end, _ = output.read_text(errors="replace").partition("\n")
+    return int(json.loads(line)["port"]) if end else None

@@ -1,0 +1,334 @@
+"""Walks tasks through their phases: what control does of them, in one thread of each process.
+
+Beside the operations' transactions, nothing else writes the state of a task. It may be killed
+anywhere: each phase can be done again, and is noted as done in one transaction that insists on
+this runner's lease. Whoever holds the lease has the task's receiver as its child.
+"""
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rehost.contract.transfer import ReceivedDisk
+from rehost.control import targets, tasks
+from rehost.control.clock import now_ms
+from rehost.control.node import Presence
+from rehost.control.receivers import Receivers
+from rehost.control.store import leases, sources
+from rehost.control.store import tasks as table
+from rehost.control.store.database import Database
+from rehost.control.task_record import Task
+from rehost.errors import DatabaseUnavailable, Error, Internal
+from rehost.model.task import TaskState
+from rehost.providers.base import Provider, TargetServer
+from rehost.stages.task import News
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.5  # between looks at tasks that another process may have changed
+LEASE_S = 20.0
+RENEW_S = 5.0
+LONGEST_S = 60.0  # between tries of what may heal by itself
+AFTER_THE_AGENT = ("CONFIGURE", "DETTACH_AGENT_IMAGE")
+MOVING = (TaskState.RUNNING, TaskState.SYNCING)
+
+
+@dataclass(kw_only=True)
+class _Retry:
+    failures: int = 0
+    at: float = 0.0
+
+
+class Runner:
+    """Of one process. `wake` it when a task was changed, or it looks a moment later."""
+
+    def __init__(
+        self, database: Database, provider: Provider, receivers: Receivers, *, data: Path
+    ) -> None:
+        self._database = database
+        self._provider = provider
+        self._receivers = receivers
+        self._data = data
+        self._presence = Presence(data)
+        self._holder = self._presence.holder
+        self._retries: dict[str, _Retry] = {}
+        self._held: frozenset[str] = frozenset()
+        self._renewed = 0.0
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="runner", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def close(self) -> None:
+        """End the thread and its receivers; another runner goes on with their tasks."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def turn(self) -> None:
+        """One look at everything; may be called by tests, without the thread."""
+        self._keep_leases()
+        with self._database.read() as db:
+            work = leases.work(db, self._holder, now=now_ms())
+            left = leases.left_over(db, self._holder, now=now_ms())
+        for task_id in work:
+            try:
+                self._guarded(task_id, functools.partial(self._drive, task_id), self._failed)
+            except DatabaseUnavailable:
+                raise
+            except Exception:
+                # Whatever is wrong with it, the others go on.
+                log.exception("task %s cannot even be failed", task_id)
+        for discard in left:
+            step = functools.partial(self._discard, discard)
+            self._guarded(discard.task_id, step, self._later)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                try:
+                    self.turn()
+                except DatabaseUnavailable as e:
+                    log.warning("tasks wait: %s", e)
+                except Exception:
+                    # The outermost loop of this thread: other tasks go on.
+                    log.exception("cannot look after tasks")
+                if self._wake.wait(TICK_S):
+                    self._wake.clear()
+                    for retry in self._retries.values():
+                        retry.at = 0.0
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._receivers.close()
+        try:
+            with self._database.write() as db:
+                leases.lapse(db, (self._holder.owner,))
+        except Error as e:
+            log.warning("another process waits a moment for this one's tasks: %s", e)
+        self._presence.leave()
+
+    def _keep_leases(self) -> None:
+        """Say that this runner lives, hear whose did not; let go of what another one took."""
+        now = time.monotonic()
+        if now - self._renewed < RENEW_S and self._renewed:
+            return
+        dead = tuple(self._presence.dead())
+        self._renewed = now
+        if not self._held and not dead:
+            return
+        with self._database.write() as db:
+            leases.renew(db, self._holder, until=_until())
+            if dead:
+                leases.lapse(db, dead)
+            self._held = leases.held(db, self._holder)
+        for owner in dead:
+            self._presence.bury(owner)
+        for task_id in self._receivers.tasks - self._held:
+            self._receivers.stop(task_id)
+
+    def _guarded(
+        self, task_id: str, step: Callable[[], None], failed: Callable[[str, Exception], None]
+    ) -> None:
+        """Do a step, or note why it failed; what may heal is tried again, more and more rarely."""
+        retry = self._retries.get(task_id)
+        if retry is not None and time.monotonic() < retry.at:
+            return
+        try:
+            step()
+        except DatabaseUnavailable:
+            raise
+        except Error as e:
+            if e.retryable:
+                self._later(task_id, e)
+            else:
+                failed(task_id, e)
+        except Exception as e:
+            log.exception("task %s: a step failed", task_id)
+            failed(task_id, e)
+        else:
+            self._retries.pop(task_id, None)
+
+    def _later(self, task_id: str, error: Exception) -> None:
+        retry = self._retries.setdefault(task_id, _Retry())
+        retry.failures += 1
+        retry.at = time.monotonic() + min(LONGEST_S, 2.0**retry.failures)
+        if retry.failures == 1:
+            log.warning("task %s waits: %s", task_id, error)
+        self._change(task_id, lambda task: _explained(task, str(error)))
+
+    def _failed(self, task_id: str, error: Exception) -> None:
+        self._retries.pop(task_id, None)
+        known = error if isinstance(error, Error) else Internal(f"task {task_id}")
+        log.error("task %s failed: %s", task_id, error)
+        with self._database.write() as db:
+            if leases.is_held(db, task_id, self._holder) and (task := table.get(db, task_id)):
+                tasks.hear(db, task, News.TARGET_FAILED, error=tasks.failure(known))
+
+    def _drive(self, task_id: str) -> None:
+        """Do what is to be done now, of one task; most of them wait for their agents."""
+        if task_id not in self._held and not self._take(task_id):
+            return
+        while True:
+            with self._database.read() as db:
+                task = table.get(db, task_id)
+                source = task and sources.get(db, task.source_id)
+            if task is None or source is None:
+                self._receivers.stop(task_id)
+                return
+            if not self._stepped(task, source):
+                return
+
+    def _take(self, task_id: str) -> bool:
+        with self._database.write() as db:
+            taken = leases.take(db, task_id, self._holder, now=now_ms(), until=_until())
+        if taken:
+            self._held |= {task_id}
+            log.info("task %s: this process goes on with it", task_id)
+        return taken
+
+    def _stepped(self, task: Task, source: Any) -> bool:  # noqa: ANN401 - a row
+        """Whether something was done, so that the next thing may be possible."""
+        if task.state is TaskState.ABORTING:
+            if not source.connected:
+                self._hear(task.id, News.AGENT_GONE)
+                return True
+            return False
+        if task.state not in MOVING:
+            self._rest(task)
+            return False
+        phase = tasks.next_phase(task)
+        if phase is None:
+            self._hear(task.id, News.MIGRATED if task.state is TaskState.RUNNING else News.SYNCED)
+            return True
+        if tasks.is_agents(task, phase):
+            self._open(task, source)
+            return False
+        return self._do(task, source, phase)
+
+    def _do(self, task: Task, source: Any, phase: str) -> bool:  # noqa: ANN401 - a row
+        """Do a phase of control's, and note it; False if it takes longer than this look."""
+        began = now_ms()
+        if phase == "CREATE_CLOUD_SERVER":
+            server = self._provider.create(targets.spec(task, source))
+            self._change(task.id, lambda t: _created(t, server, self._holder.node))
+        elif phase == "ATTACH_AGENT_IMAGE":
+            if not self._open(task, source):
+                return False
+        elif phase.startswith("FORMAT_DISK"):
+            self._insist_on_disks(task, source)
+        elif phase.startswith(AFTER_THE_AGENT) and not self._close(task):
+            # Before anybody looks at the disks, all that was received must be on them.
+            return False
+        self._change(task.id, lambda t: tasks.done(t, phase, began=began))
+        return True
+
+    def _insist_on_disks(self, task: Task, source: Any) -> None:  # noqa: ANN401 - a row
+        """The images exist, each at least as large as the source's disk."""
+        server = _server(task)
+        for disk in targets.transfer(server, source):
+            path = server.disks[disk.id].path
+            with path.open("rb") as file:
+                file.seek(0, 2)
+                if file.tell() < disk.size:
+                    raise targets.too_small(disk, file.tell())
+
+    def _open(self, task: Task, source: Any) -> bool:  # noqa: ANN401 - a row
+        """Have the task's receiver listen; returns whether it does."""
+        server = _server(task)
+        disks = task.run.disks or targets.transfer(server, source)
+        received = tuple(
+            ReceivedDisk(id=d.id, name=d.name, size=d.size, path=server.disks[d.id].path.absolute())
+            for d in disks
+        )
+        port = self._receivers.port(task.id, received)
+        if port != task.receiver_port or disks != task.run.disks:
+            self._change(
+                task.id,
+                lambda t: replace(t, receiver_port=port, run=replace(t.run, disks=disks)),
+            )
+        return port is not None
+
+    def _close(self, task: Task) -> bool:
+        """Have the task's receiver end; returns whether it has."""
+        ended = self._receivers.stop(task.id)
+        if task.receiver_port is not None:
+            self._change(task.id, lambda t: replace(t, receiver_port=None))
+        return ended
+
+    def _rest(self, task: Task) -> None:
+        """Nothing is to be done for the task any more, until somebody acts on it."""
+        if not self._close(task):
+            return
+        with self._database.write() as db:
+            now = table.get(db, task.id)
+            if now is None or now.state is not task.state:
+                return
+            if leases.is_held(db, task.id, self._holder):
+                emptied = replace(now, active=False, run=replace(now.run, disks=()))
+                tasks.save(db, now, emptied)
+                leases.release(db, task.id, self._holder)
+        self._held -= {task.id}
+
+    def _discard(self, discard: leases.Discard) -> None:
+        """Remove what a deleted task left."""
+        task_id = discard.task_id
+        with self._database.write() as db:
+            if not leases.take_discard(db, task_id, self._holder, now=now_ms(), until=_until()):
+                return
+        if not self._receivers.stop(task_id):
+            return
+        if discard.server_id is not None:
+            self._provider.delete(discard.server_id)
+        self._receivers.remove(task_id)
+        (self._data / "logs" / f"{task_id}.log").unlink(missing_ok=True)
+        with self._database.write() as db:
+            leases.forget(db, task_id)
+
+    def _hear(self, task_id: str, news: News) -> None:
+        with self._database.write() as db:
+            task = table.get(db, task_id)
+            if task is not None and leases.is_held(db, task_id, self._holder):
+                heard = tasks.hear(db, task, news)
+                log.info("task %s: %s, now %s", task_id, news, heard.state)
+
+    def _change(self, task_id: str, change: Callable[[Task], Task]) -> None:
+        """Change a task that this runner still holds and that is still on its way."""
+        with self._database.write() as db:
+            task = table.get(db, task_id)
+            if task is not None and leases.is_held(db, task_id, self._holder):
+                tasks.save(db, task, change(task))
+
+
+def _created(task: Task, server: TargetServer, node: str) -> Task:
+    return replace(task, server=server, node=node)
+
+
+def _explained(task: Task, said: str) -> Task:
+    """The task with what its phase waits for."""
+    name = tasks.next_phase(task)
+    if name is None:
+        return task
+    phase = replace(task.run.phase(name), process_trace=said)
+    return replace(task, run=task.run.with_phase(phase))
+
+
+def _server(task: Task) -> TargetServer:
+    assert task.server is not None  # noqa: S101 - its phases are done in order
+    return task.server
+
+
+def _until() -> int:
+    return now_ms() + int(LEASE_S * 1000)

@@ -1,0 +1,176 @@
+"""What the service does for tasks by itself: targets, receivers, and what outlives a kill."""
+
+import os
+import signal
+import socket
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.compat.bodies import linux
+from tests.compat.conftest import Service
+from tests.compat.rig import Rig
+
+
+@pytest.fixture(scope="module")
+def own(make_service: Callable[..., Service]) -> Service:
+    return make_service("--provider", "null")
+
+
+@pytest.fixture
+def rig(own: Service) -> Rig:
+    return Rig(own, own.token(project=f"r-{uuid.uuid4().hex[:8]}"))
+
+
+def small() -> dict[str, Any]:
+    disk = linux()["disks"][0] | {"size": 64 << 20}
+    return {"disks": [disk | {"physical_volumes": []}]}
+
+
+def images(service: Service, task_id: str) -> list[Path]:
+    return sorted((service.data / "targets" / task_id).glob("*.img"))
+
+
+def receivers(task_id: str) -> list[int]:
+    """The processes that receive for a task."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"rehost.receiver" in words and task_id.encode() in b" ".join(words):
+                found.append(int(entry.name))
+    return found
+
+
+def test_a_task_from_start_to_end(rig: Rig):
+    source_id = rig.source(**small())
+    task_id = rig.task(source_id, auto_start=True)
+    transfer = rig.until(lambda: rig.transfer(task_id))
+    assert (transfer["host"], transfer["tls"]) == ("127.0.0.1", False)
+    assert transfer["disks"] == [{"id": 0, "name": "/dev/vda", "size": 64 << 20}]
+    socket.create_connection(("127.0.0.1", transfer["port"]), timeout=5).close()
+    task = rig.show(task_id)
+    done = {p["name"]: p["progress"] for p in task["sub_tasks"] if p["end_date"]}
+    assert done == dict.fromkeys(
+        ("CREATE_CLOUD_SERVER", "SSL_CONFIG", "ATTACH_AGENT_IMAGE", "FORMAT_DISK_LINUX_BLOCK"), 100
+    )
+    assert task["target_server"]["vm_id"] == task_id
+    [image] = images(rig.service, task_id)
+    assert image.stat().st_size == 1 << 30  # the least that is recommended
+    assert rig.command(source_id) == "START"
+    rig.progress(task_id, 100)
+    rig.result(source_id, "START")
+    task = rig.until_state(task_id, "MIGRATE_SUCCESS")
+    undone = [p["name"] for p in task["sub_tasks"] if p["progress"] != 100]
+    assert undone == ["SYNC_LINUX_BLOCK"]
+    shown = rig.shown(source_id)
+    assert (shown["state"], shown["migration_cycle"]) == ("finished", "cutovered")
+    rig.until(lambda: not receivers(task_id))
+    refused = rig.refused("GET", f"/v3/tasks/{task_id}/certkey")
+    assert refused[:2] == (409, "REHOST.4095")
+    rig.call("DELETE", f"/v3/tasks/{task_id}")
+    rig.until(lambda: not (rig.service.data / "receivers" / task_id).exists())
+    assert image.exists()  # what was migrated is kept
+    assert rig.shown(source_id)["state"] == "finished"
+
+
+def test_the_target_of_what_was_not_migrated_goes_with_its_task(rig: Rig):
+    source_id = rig.source(**small())
+    task_id = rig.task(source_id, auto_start=True)
+    rig.until(lambda: rig.transfer(task_id))
+    assert images(rig.service, task_id)
+    rig.act(task_id, "stop")
+    assert rig.command(source_id) == "STOP"
+    rig.result(source_id, "STOP")
+    rig.call("DELETE", f"/v3/tasks/{task_id}")
+    rig.until(lambda: not images(rig.service, task_id))
+    rig.until(lambda: not receivers(task_id))
+
+
+def test_a_stopped_task_goes_on_with_the_same_target(rig: Rig):
+    source_id = rig.source(**small())
+    task_id = rig.task(source_id, auto_start=True)
+    rig.until(lambda: rig.transfer(task_id))
+    [image] = images(rig.service, task_id)
+    with image.open("r+b") as file:
+        file.write(b"half")
+    rig.act(task_id, "stop")
+    rig.command(source_id)
+    rig.result(source_id, "STOP")
+    rig.until(lambda: not receivers(task_id))
+    rig.act(task_id, "restart")
+    rig.until(lambda: rig.transfer(task_id))
+    with image.open("rb") as file:
+        assert file.read(4) == b"half"
+    assert rig.command(source_id) == "START"
+
+
+def test_a_task_that_is_kept_in_step(rig: Rig):
+    source_id = rig.source(**small())
+    task_id = rig.task(source_id, auto_start=True, syncing=True)
+    assert rig.until(lambda: rig.transfer(task_id))["syncing"] is True
+    rig.command(source_id)
+    rig.progress(task_id, 100)
+    shown = rig.shown(source_id)
+    assert (shown["state"], shown["migration_cycle"]) == ("syncing", "syncing")
+    rig.progress(task_id, 10, subtask_name="SYNC_LINUX_BLOCK")
+    assert rig.transfer(task_id)
+    rig.result(source_id, "START")
+    rig.until_state(task_id, "SYNC_SUCCESS")
+    rig.act(task_id, "sync")
+    assert rig.command(source_id) == "SYNC"
+    rig.until(lambda: rig.transfer(task_id))
+    rig.result(source_id, "SYNC", "fail", error_code="X.1", error_msg="cut off")
+    task = rig.until_state(task_id, "SYNC_FAIL")
+    assert "cut off" in task["error_json"]
+
+
+def test_a_receiver_that_is_killed_comes_again(rig: Rig):
+    task_id = rig.task(rig.source(**small()), auto_start=True)
+    first = rig.until(lambda: rig.transfer(task_id))
+    [pid] = receivers(task_id)
+    os.kill(pid, signal.SIGKILL)
+    rig.until(lambda: receivers(task_id) and pid not in receivers(task_id))
+    again = rig.until(lambda: (t := rig.transfer(task_id)) and t["port"] != first["port"] and t)
+    assert again["disks"] == first["disks"]
+    assert rig.show(task_id)["state"] == "RUNNING"
+
+
+def test_a_killed_service_goes_on_where_it_was(make_service: Callable[..., Service]):
+    service = make_service("--provider", "null")
+    rig = Rig(service, service.token(project="killed"))
+    source_id = rig.source(**small())
+    task_id = rig.task(source_id, auto_start=True)
+    first = rig.until(lambda: rig.transfer(task_id))
+    before = receivers(task_id)
+    service.kill()
+    service.start()
+    again = rig.until(lambda: (t := rig.transfer(task_id)) and t["port"] != first["port"] and t)
+    assert again["disks"] == first["disks"]
+    assert not set(before) & set(receivers(task_id))
+    assert rig.command(source_id) == "START"
+    rig.result(source_id, "START")
+    rig.until_state(task_id, "MIGRATE_SUCCESS")
+
+
+def test_a_target_that_cannot_be_made_fails_the_task_and_says_why(rig: Rig):
+    source_id = rig.source(**small())
+    task_id = rig.task(source_id)
+    (rig.service.data / "targets").mkdir(exist_ok=True)
+    (rig.service.data / "targets" / task_id).write_text("in the way")
+    rig.act(task_id, "start")
+    task = rig.until_state(task_id, "MIGRATE_FAIL")
+    assert "REHOST.7105" in task["error_json"]
+    assert rig.shown(source_id)["state"] == "error"
+    assert rig.command(source_id) == "STOP"
+    (rig.service.data / "targets" / task_id).unlink()
+    rig.result(source_id, "STOP")
+    rig.act(task_id, "start")
+    assert rig.until(lambda: rig.transfer(task_id))
+    assert rig.show(task_id)["error_json"] == ""
