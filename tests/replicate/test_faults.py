@@ -1,6 +1,7 @@
 """Whatever breaks, the target is the same as the source at the end, byte for byte."""
 
 import contextlib
+import errno
 import json
 import random
 import signal
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +18,8 @@ from rehost.contract.client import Backoff
 from rehost.model.ranges import Range
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.sender import Options, Sender
-from rehost.stages.replicate.source import Source
-from rehost.stream_errors import TransferStopped
+from rehost.stages.replicate.source import OnReadError, Source
+from rehost.stream_errors import SourceUnreadable, TargetFull, TransferStopped
 from tests.replicate.proxy import Proxy
 from tests.replicate.rig import MIB, Receiver, make_image
 
@@ -195,3 +197,133 @@ def test_paused_and_resumed(image, receiver):
         control.resume()
         thread.join()
     assert same(receiver, image)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A file system that is too small for the disk."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60m", "none", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.needs("root")
+def test_a_full_target_is_said_and_goes_on_once_there_is_space(tmp_path, image, small):
+    with Receiver(tmp_path / "notes", small / "target", SIZE) as receiver:
+        with (
+            sending(receiver.peer, image) as sender,
+            pytest.raises(TargetFull, match="make space and start the task again"),
+        ):
+            sender.first_pass(ALL)
+        subprocess.run(["mount", "-o", "remount,size=200m", small], check=True)
+        with sending(receiver.peer, image) as sender:
+            sender.first_pass(ALL)
+            assert sender.progress().disks[0].sent < SIZE - 30 * MIB
+        assert same(receiver, image)
+
+
+class FailingSource(Source):
+    """A disk with places that cannot be read."""
+
+    def __init__(self, image, bad, on_error):
+        super().__init__(0, "/dev/vda", image, on_error=on_error)
+        self._file = FailingFile(self._file, bad)
+
+
+class FailingFile:
+    def __init__(self, file, bad):
+        self._wrapped, self._bad = file, bad
+
+    def __getattr__(self, name):
+        return getattr(self._wrapped, name)
+
+    def read_into(self, view, offset):
+        if any(offset < bad.end and bad.offset < offset + len(view) for bad in self._bad):
+            raise OSError(errno.EIO, "Input/output error")
+        self._wrapped.read_into(view, offset)
+
+
+BAD = [Range(9 * MIB + 8192, 4096), Range(50 * MIB - 4096, 12288)]
+
+
+def test_a_place_that_cannot_be_read_stops_the_transfer(image, receiver):
+    source = FailingSource(image, BAD, OnReadError.STOP)
+    with Sender(receiver.peer, [source], options=QUICK) as sender:
+        sender.connect()
+        with pytest.raises(SourceUnreadable, match=r"/dev/vda: 4096 bytes at (9445376|52424704)"):
+            sender.first_pass(ALL)
+    source.close()
+
+
+def test_a_place_that_cannot_be_read_is_skipped_and_reported(image, receiver):
+    source = FailingSource(image, BAD, OnReadError.SKIP)
+    with Sender(receiver.peer, [source], options=QUICK) as sender:
+        sender.connect()
+        sender.first_pass(ALL)
+        lost = sender.progress().disks[0].unreadable
+    source.close()
+    assert sum(item.length for item in lost) == 4096 + 12288
+    wanted = bytearray(image.read_bytes())
+    for bad in BAD:
+        wanted[bad.offset : bad.end] = bytes(bad.length)
+    receiver.kill(signal.SIGTERM)
+    assert receiver.target.read_bytes() == wanted
+
+
+@pytest.fixture
+def failing_device(tmp_path, image):
+    """The real thing: nbdkit's evil twin of the image, as a file, under a loop device."""
+    script, file = tmp_path / "failing.sh", tmp_path / "failing"
+    file.touch()
+    script.write_text(FAILING.format(image=image, first=BAD[0].offset // 4096))
+    script.chmod(0o755)
+    server = subprocess.Popen(
+        ["nbdfuse", file, "--command", "nbdkit", "-s", "sh", script], stderr=subprocess.DEVNULL
+    )
+    try:
+        until = time.monotonic() + 20
+        while file.stat().st_size != SIZE:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        device = subprocess.check_output(
+            ["losetup", "--find", "--show", "--read-only", file], text=True
+        ).strip()
+        try:
+            yield Path(device)
+        finally:
+            subprocess.run(["losetup", "--detach", device], check=True)
+    finally:
+        subprocess.run(["fusermount3", "-u", file], check=True)
+        server.wait(20)
+
+
+FAILING = """\
+case $1 in
+get_size) stat -c %s {image} ;;
+pread)
+    if [ $(($4 / 4096)) -le {first} ] && [ $((($4 + $3 - 1) / 4096)) -ge {first} ]; then
+        echo EIO bad sector >&2
+        exit 1
+    fi
+    dd if={image} bs=1M iflag=skip_bytes,count_bytes skip=$4 count=$3 status=none ;;
+*) exit 2 ;;
+esac
+"""
+
+
+@pytest.mark.needs("root", "loop", "nbdkit", "nbdfuse")
+def test_a_device_that_fails_in_a_range(tmp_path, image, receiver, failing_device):
+    used = {0: [Range(0, 16 * MIB)]}
+    source = Source(0, "/dev/vda", failing_device, on_error=OnReadError.SKIP)
+    with Sender(receiver.peer, [source], options=QUICK) as sender:
+        sender.connect()
+        sender.first_pass(used)
+        lost = sender.progress().disks[0].unreadable
+    source.close()
+    assert lost == (Range(9 * MIB + 8192, 4096),)
+    receiver.kill(signal.SIGTERM)
+    wanted = bytearray(image.read_bytes()[: 16 * MIB])
+    wanted[9 * MIB + 8192 : 9 * MIB + 12288] = bytes(4096)
+    assert receiver.target.read_bytes()[: 16 * MIB] == wanted

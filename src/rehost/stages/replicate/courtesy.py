@@ -41,8 +41,14 @@ class Courtesy:
     """For all lanes of a transfer; `enabled` False reads as fast as can be."""
 
     def __init__(
-        self, *, lanes: int, enabled: bool = True, measure: "Callable[[], Load] | None" = None
+        self,
+        *,
+        lanes: int,
+        enabled: bool = True,
+        measure: "Callable[[], Load] | None" = None,
+        window_s: float = _WINDOW_S,
     ) -> None:
+        self._window_s = window_s
         self._lanes = lanes
         self._enabled = enabled
         self._measure = measure or LoadMeter()
@@ -87,7 +93,7 @@ class Courtesy:
         with self._changed:
             self._reading -= 1
             self._latencies.append(latency)
-            if time.monotonic() - self._since >= _WINDOW_S:
+            if time.monotonic() - self._since >= self._window_s:
                 self._judge()
             self._changed.notify()
 
