@@ -229,7 +229,7 @@ class FailingSource(Source):
 
     def __init__(self, image, bad, on_error):
         super().__init__(0, "/dev/vda", image, on_error=on_error)
-        self._file = FailingFile(self._file, bad)
+        self._file = FailingFile(self._file, bad)  # type: ignore[assignment]
 
 
 class FailingFile:
