@@ -13,7 +13,8 @@ SAY = bytes.fromhex(
     "ebf5"  # jmp next
 )
 SLEEP = bytes.fromhex("f4ebfd")  # halt: hlt; jmp halt
-# Enables ACPI's power button, waits for it, and turns the machine off.
+# Enables ACPI's power button, waits for it, says BYE, and turns the machine off.
+BYE = b"!"
 HEED_BUTTON = bytes.fromhex(
     "ba0206"  # mov dx, 0x602: the events that are enabled
     "b80001"  # mov ax, 0x100
@@ -22,6 +23,7 @@ HEED_BUTTON = bytes.fromhex(
     "ed"  # poll: in ax, dx
     "f6c401"  # test ah, 1
     "74fa"  # jz poll
+    "baf803b021ee"  # mov dx, 0x3f8; mov al, BYE; out dx, al
     "ba0406"  # mov dx, 0x604
     "b80020"  # mov ax, 0x2000: off
     "ef"  # out dx, ax

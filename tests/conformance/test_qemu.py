@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from rehost.provider_errors import BadTargetSpec, LaunchFailed, MachineSilent, T
 from rehost.providers.base import (
     CanClone,
     CanLayer,
+    CanReach,
     CanScreenshot,
     DiskFormat,
     HasConsole,
@@ -62,7 +64,7 @@ def start(provider: QemuProvider, sector: bytes, spec=SPEC, saying: bytes = b"re
 
 
 def test_optional_abilities(new_provider):
-    for ability in (CanClone, CanLayer, CanScreenshot, HasConsole):
+    for ability in (CanClone, CanLayer, CanReach, CanScreenshot, HasConsole):
         assert isinstance(new_provider(), ability)
 
 
@@ -70,10 +72,9 @@ def test_optional_abilities(new_provider):
 def test_guest_that_listens_shuts_down_by_itself(new_provider, chipset):
     options = replace(TCG, chipset=chipset, grace_s=60)
     server_id = start(new_provider(options), bootsector.polite("ready"))
-    with daemon.process_of(pid(new_provider())) as running:
-        new_provider(options).stop(server_id)
-        assert running is not None
-        assert daemon.has_ended(running, limit_s=0)
+    assert bootsector.BYE not in new_provider().console(server_id, last=4096)
+    new_provider(options).stop(server_id)
+    assert bootsector.BYE in new_provider().console(server_id, last=4096)
     assert new_provider().power(server_id) is Power.OFF
 
 
@@ -98,11 +99,13 @@ def test_number_that_another_process_has_got_is_left_alone(new_provider, tmp_pat
     server = new_provider().create(SPEC)
     with subprocess.Popen(["sleep", "600"]) as other:
         pid(new_provider()).write_text(f"{other.pid}\n")
-        assert new_provider().power(server.id) is Power.OFF
+        power = new_provider().power(server.id)
         new_provider().stop(server.id, hard=True)
         new_provider().delete(server.id)
-        assert other.poll() is None
-        other.send_signal(signal.SIGKILL)
+        survived = other.poll() is None
+        other.kill()
+    assert survived
+    assert power is Power.OFF
 
 
 def test_machine_survives_the_process_that_started_it(new_provider):
@@ -144,6 +147,18 @@ def test_screenshot_is_a_picture(new_provider):
         new_provider().screenshot(server_id)
 
 
+def test_way_to_a_port_is_the_same_each_time_and_not_for_other_hosts(new_provider):
+    server_id = start(new_provider(), bootsector.deaf("ready"))
+    ways = {new_provider().reach(server_id, port) for port in (22, 22, 80)}
+    assert {host for host, _ in ways} == {"127.0.0.1"}
+    assert len(ways) == 2
+    for way in ways:
+        socket.create_connection(way, timeout=10).close()
+    new_provider().stop(server_id, hard=True)
+    with pytest.raises(MachineSilent):
+        new_provider().reach(server_id, 22)
+
+
 def test_clone_is_a_server_of_its_own(new_provider):
     origin = new_provider().create(SPEC)
     with origin.disks[0].path.open("r+b") as disk:
@@ -179,6 +194,8 @@ def test_server_starts_from_its_layer_and_its_disks_stay(new_provider):
         new_provider().drop_layer(server.id)
     assert not layered.disks[0].path.exists()
     assert new_provider().create(SPEC) == server
+    new_provider().boot(server.id)
+    eventually(lambda: b"ready" in new_provider().console(server.id, last=99))
 
 
 def write_into(qcow2: Path) -> None:

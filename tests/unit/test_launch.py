@@ -1,4 +1,5 @@
 from itertools import chain, repeat
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +7,8 @@ from rehost.providers.base import Power
 from rehost.stages import launch
 from rehost.stages.launch import Outcome, judge, watch
 
+# Beginning and end of what a Debian 12 with that fault said to QEMU.
+CONSOLES = Path(__file__).parents[1] / "data" / "consoles"
 LOGIN = "\r\nDebian GNU/Linux 12 web-1 ttyS0\r\n\r\nweb-1 login: "
 TARGET = (
     "[\x1b[0;32m  OK  \x1b[0m] Reached target "
@@ -45,6 +48,22 @@ def test_failed(said, why):
     verdict = judge(said)
     assert verdict.outcome is Outcome.FAILED
     assert why in verdict.why
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "why", "unit"),
+    [
+        ("emergency", Outcome.FAILED, "emergency", "data.mount - /data"),
+        ("no-root", Outcome.FAILED, "root", None),
+        ("panic", Outcome.FAILED, "panicked", None),
+        ("failed-unit", Outcome.UP, "login", "broken.service - A broken one"),
+    ],
+)
+def test_consoles_of_debian_12(name, outcome, why, unit):
+    verdict = judge((CONSOLES / f"{name}.log").read_bytes().decode(errors="replace"))
+    assert verdict.outcome is outcome
+    assert why in verdict.why
+    assert unit is None or unit in verdict.failed_units
 
 
 @pytest.mark.parametrize(

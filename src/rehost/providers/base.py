@@ -153,6 +153,17 @@ class HasConsole(Protocol):
 
 
 @runtime_checkable
+class CanReach(Protocol):
+    """Optional: a way to a server's services for whoever is on the provider's host."""
+
+    def reach(self, server_id: str, port: int) -> tuple[str, int]:
+        """Host and port where a running server's TCP `port` can be reached.
+
+        Something may accept connections there before the server does: wait for its answer.
+        """
+
+
+@runtime_checkable
 class CanScreenshot(Protocol):
     """Optional: shows a server's screen."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from hardware import Disk, Machine, Nic
+from tests.machines.build.hardware import Disk, Machine, Nic
 
 OVMF = Path("/usr/share/OVMF")
 
@@ -66,24 +66,9 @@ def run_in_guest(
 def qemu_command(
     machine: Machine, folder: Path, firmware_variables: Path, port: int, kernel: Kernel | None
 ) -> list[str]:
-    uefi = machine.firmware == "uefi"
-    command = ["/usr/bin/qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot"]
-    # Not KVM: a recording must not depend on the CPU of whoever makes it.
-    command += ["-accel", "tcg,thread=multi", "-machine", "q35" if uefi else "pc"]
-    command += ["-name", machine.name, "-uuid", machine.uuid, "-cpu", machine.cpu]
-    command += ["-smp", str(machine.cpus), "-m", str(machine.memory >> 20)]
+    command = [*hardware_arguments(machine, firmware_variables), "-no-reboot"]
     command += ["-serial", f"file:{folder}/console.log"]
     command += ["-fw_cfg", f"name=opt/rehost/url,string=http://{machine.nics[0].host}:{port}"]
-    for strings in machine.smbios:
-        command += ["-smbios", strings]
-    if uefi:
-        code = f"if=pflash,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd"
-        command += ["-drive", code]
-        command += ["-drive", f"if=pflash,format=raw,file={firmware_variables}"]
-    for number, nic in enumerate(machine.nics):
-        command += nic_arguments(number, nic)
-    if machine.cdrom or any(disk.bus == "scsi" for disk in machine.disks):
-        command += ["-device", "virtio-scsi-pci,id=scsi"]
     for number, disk in enumerate(machine.disks):
         command += disk_arguments(number, disk, disk_image(folder, number), kept=bool(kernel))
     if machine.cdrom:
@@ -96,12 +81,33 @@ def qemu_command(
     return command
 
 
+def hardware_arguments(machine: Machine, firmware_variables: Path) -> list[str]:
+    """All of the machine but its disks and its serial port."""
+    uefi = machine.firmware == "uefi"
+    command = ["/usr/bin/qemu-system-x86_64", "-nodefaults", "-display", "none"]
+    # Not KVM: a recording must not depend on the CPU of whoever makes it.
+    command += ["-accel", "tcg,thread=multi", "-machine", "q35" if uefi else "pc"]
+    command += ["-name", machine.name, "-uuid", machine.uuid, "-cpu", machine.cpu]
+    command += ["-smp", str(machine.cpus), "-m", str(machine.memory >> 20)]
+    for strings in machine.smbios:
+        command += ["-smbios", strings]
+    if uefi:
+        code = f"if=pflash,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd"
+        command += ["-drive", code]
+        command += ["-drive", f"if=pflash,format=raw,file={firmware_variables}"]
+    for number, nic in enumerate(machine.nics):
+        command += nic_arguments(number, nic)
+    if machine.cdrom or any(disk.bus == "scsi" for disk in machine.disks):
+        command += ["-device", "virtio-scsi-pci,id=scsi"]
+    return command
+
+
 def disk_image(folder: Path, number: int) -> Path:
     return folder / f"disk{number}.img"
 
 
 def disk_arguments(number: int, disk: Disk, image: Path, *, kept: bool) -> list[str]:
-    drive = f"if=none,id=disk{number},format=raw,file={image},discard=unmap"
+    drive = f"if=none,id=disk{number},format={image_format(image)},file={image},discard=unmap"
     cache = "cache=unsafe" if kept else "snapshot=on"
     device = {"virtio": "virtio-blk-pci", "scsi": "scsi-hd,bus=scsi.0", "nvme": "nvme"}[disk.bus]
     return [
@@ -109,6 +115,10 @@ def disk_arguments(number: int, disk: Disk, image: Path, *, kept: bool) -> list[
         # 0 is a kernel's that QEMU loads itself.
         *("-device", f"{device},drive=disk{number},serial={disk.serial},bootindex={number + 1}"),
     ]
+
+
+def image_format(image: Path) -> str:
+    return "qcow2" if image.suffix == ".qcow2" else "raw"
 
 
 def nic_arguments(number: int, nic: Nic) -> list[str]:

@@ -1,4 +1,7 @@
-"""The hardware of each recorded machine. To add one: a value here and an install/<name>.sh."""
+"""The hardware of machines. To add one: a value here and an install/<name>.sh.
+
+MACHINES are recorded, SOURCES are migrated by tests/guest; what is in both is built once.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -135,4 +138,29 @@ MACHINES = (
         ),
         nics=(Nic(mac="52:54:00:00:09:01"), Nic(mac="52:54:00:00:09:02")),
     ),
+)
+
+
+def _recorded(name: str) -> Machine:
+    return next(machine for machine in MACHINES if machine.name == name)
+
+
+SOURCES = (
+    _recorded("bios-mbr-ext4"),
+    Machine(
+        name="bios-lvm-btrfs",
+        uuid="0a000011-1111-4000-8000-00000000feed",
+        firmware="bios",
+        disks=(Disk(serial="LVM-SYSTEM-0011", size=5 * GIB),),
+        nics=(Nic(mac="52:54:00:00:11:01"),),
+    ),
+    Machine(
+        name="uefi-gpt-xfs",
+        uuid="0a000012-1111-4000-8000-00000000feed",
+        firmware="uefi",
+        disks=(Disk(serial="XFS-SYSTEM-0012", size=5 * GIB),),
+        nics=(Nic(mac="52:54:00:00:12:01"),),
+    ),
+    _recorded("btrfs-snapshots"),
+    _recorded("raid1-lvm"),
 )

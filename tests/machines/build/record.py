@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Record machines again: build each in QEMU, boot it from its own disk, run `rehost-agent capture`.
 
-    sudo tests/machines/build/record.py [NAME...]
+    sudo python3 -m tests.machines.build.record [NAME...]
 
 Images are kept in $REHOST_CACHE (default /var/tmp/rehost-cache), named by what made them.
 """
@@ -13,12 +12,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
 
-from guest import OVMF, Exchange, Kernel, disk_image, run_in_guest
-from hardware import MACHINES, Machine
+from tests.machines.build.guest import OVMF, Exchange, Kernel, disk_image, run_in_guest
+from tests.machines.build.hardware import MACHINES, Machine
 
 HERE = Path(__file__).resolve().parent
 RECORDINGS = HERE.parent
@@ -104,7 +104,8 @@ def installed(machine: Machine) -> Path:
     kernel = Kernel(vmlinuz=base / "vmlinuz", initrd=base / "initrd", root=base / "base.img")
     started = time.monotonic()
     run_in_guest(machine, folder, Exchange(offered={"run.sh": script}), kernel=kernel)
-    print(f"{machine.name}: installed in {time.monotonic() - started:.0f} s")
+    seconds = time.monotonic() - started
+    print(f"{machine.name}: installed in {seconds:.0f} s", file=sys.stderr)
     (folder / "installed").touch()
     return folder
 

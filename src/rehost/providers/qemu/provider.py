@@ -14,7 +14,7 @@ from rehost.model.server import Firmware
 from rehost.provider_errors import LaunchFailed, MachineSilent, TargetGone, TargetRuns
 from rehost.providers.base import DiskFormat, Launch, Power, TargetServer, TargetSpec
 from rehost.providers.folders import Record, ServerFolders, images, write
-from rehost.providers.qemu import acceleration, daemon, layer, machine, picture, qmp
+from rehost.providers.qemu import acceleration, daemon, forward, layer, machine, picture, qmp
 from rehost.providers.qemu import options as host
 from rehost.providers.qemu.acceleration import Probed
 from rehost.providers.qemu.machine import Image, Machine
@@ -29,7 +29,7 @@ BIOS_CONSOLE = (0x3F8).to_bytes(2, "little")  # the first serial port
 
 
 class QemuProvider:
-    """Also CanClone, CanLayer, HasConsole, CanScreenshot."""
+    """Also CanClone, CanLayer, CanReach, CanScreenshot, HasConsole."""
 
     name = "qemu"
 
@@ -99,6 +99,10 @@ class QemuProvider:
             screen = folder / "screen.ppm"
             qmp.ask(folder, "screendump", filename=str(screen))
             return picture.png(screen.read_bytes())
+
+    def reach(self, server_id: str, port: int) -> tuple[str, int]:
+        with self._folders.held(server_id) as (_, folder):
+            return forward.forwarded(folder, port)
 
     def acceleration(self) -> Probed:
         """What machines run on here; the trial takes a moment, once for each provider."""

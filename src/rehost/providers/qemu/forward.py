@@ -1,0 +1,38 @@
+"""Ways from this host's loopback to a machine's own ports, through its user-mode network.
+
+QEMU forwards to the first address that its DHCP gives: a guest with another address of its own is
+not reached, nor is one on a bridge, which can be reached by its address.
+"""
+
+import re
+from pathlib import Path
+
+from rehost.provider_errors import BadTargetSpec, MachineSilent
+from rehost.providers.qemu import qmp
+
+LOOPBACK = "127.0.0.1"
+NETWORK = "net0"
+# As `info usernet` prints: protocol, descriptor, source address and port, destination's.
+FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+(\d+)\s")
+
+
+def forwarded(folder: Path, port: int) -> tuple[str, int]:
+    """The same way at each call. Raises MachineSilent, or BadTargetSpec where there is none."""
+    if (known := _forwards(folder).get(port)) is None:
+        said = _monitor(folder, f"hostfwd_add {NETWORK} tcp:{LOOPBACK}:0-:{port}")
+        if (known := _forwards(folder).get(port)) is None:
+            raise BadTargetSpec(f"port {port} of {folder.name} cannot be reached: {said.strip()}")
+    return LOOPBACK, known
+
+
+def _forwards(folder: Path) -> dict[int, int]:
+    """Ports of the machine, and of this host."""
+    text = _monitor(folder, "info usernet")
+    return {int(inner): int(outer) for outer, inner in FORWARD.findall(text)}
+
+
+def _monitor(folder: Path, line: str) -> str:
+    said = qmp.ask(folder, "human-monitor-command", **{"command-line": line})
+    if not isinstance(said, str):
+        raise MachineSilent(folder.name, line, "its answer is no text")
+    return said
