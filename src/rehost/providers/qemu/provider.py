@@ -149,12 +149,9 @@ class QemuProvider:
         """Press the power button, and again, until the guest is off; False if it will not."""
         deadline = monotonic() + self._options.grace_s
         while (left := deadline - monotonic()) > 0:
-            try:
+            # No answer is no reason to use force yet: it may be busy, or off already.
+            with suppress(MachineSilent):
                 qmp.ask(folder, "system_powerdown")
-            except MachineSilent as e:
-                if not daemon.has_ended(running, limit_s=0):
-                    log.warning("%s", e)
-                    return False
             if daemon.has_ended(running, limit_s=min(left, BUTTON_AGAIN_S)):
                 return True
         return False

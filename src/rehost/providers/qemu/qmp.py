@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from qemu.qmp import QMPClient, QMPError
@@ -12,6 +12,7 @@ from qemu.qmp import QMPClient, QMPError
 from rehost.provider_errors import MachineSilent
 
 TIME_LIMIT_S = 10.0
+BROKEN = (QMPError, EOFError, TimeoutError, OSError)
 
 
 def ask(folder: Path, command: str, **arguments: object) -> object:
@@ -24,11 +25,13 @@ def ask(folder: Path, command: str, **arguments: object) -> object:
         try:
             return await client.execute(command, arguments)
         finally:
-            await client.disconnect()
+            # A machine that was told to go may be gone by now: its answer counts all the same.
+            with suppress(*BROKEN):
+                await client.disconnect()
 
     try:
         return asyncio.run(asyncio.wait_for(talk(), TIME_LIMIT_S))
-    except (QMPError, TimeoutError, OSError) as e:
+    except BROKEN as e:
         raise MachineSilent(folder.name, command, str(e) or type(e).__name__) from e
 
 
