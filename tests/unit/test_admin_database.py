@@ -3,11 +3,10 @@ import sys
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from typer.testing import CliRunner
 
 from rehost.control import admin
-from rehost.control.store import database as store
+from rehost.control.store import migrate, revisions
 from rehost.control.store.database import Database
 from rehost.errors import BadConfiguration
 
@@ -40,10 +39,8 @@ def database(run):
 
 
 def bring_to(database: Database, revision: str) -> None:
-    config = store._migrations()
     with database.write() as db:
-        config.attributes["connection"] = db
-        command.upgrade(config, revision)
+        migrate.upgrade(db, revision)
 
 
 def set_revision(database: Database, revision: str) -> None:
@@ -64,6 +61,12 @@ def test_an_old_database_is_told_and_upgraded(run, database):
     ]
     assert run("db", "upgrade") == []
     assert run("db", "status") == [newest.replace("of this program", "schema"), newest]
+
+
+def test_the_newest_schema_is_known_without_alembic(database):
+    database.upgrade()
+    with database.read() as db:
+        assert migrate.schema(db).newest == revisions.newest() == revisions.current(db)
 
 
 def test_an_empty_postgresql_database_is_filled(run, database):

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from rehost.__main__ import program
 from rehost.cli import complete, session, tables
 from rehost.cli.exits import Exit, guard
+from rehost.program import program
 from tests.unit import sources_for_pictures as samples
 
 WEB = {**samples.LVM, "id": "aaaa1111-0000-4000-8000-000000000001", "name": "web"}

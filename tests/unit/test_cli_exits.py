@@ -67,7 +67,7 @@ def test_help_is_quick_and_lists_the_exit_codes():
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys, rehost.__main__; print(*sys.modules)"
+    code = "import sys, rehost.program; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

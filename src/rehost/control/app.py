@@ -4,6 +4,7 @@ It turns each Operation into a route (edge.py: what happens to a request) and se
 document (openapi.py). Nothing here knows what an operation does.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,11 +77,13 @@ def _path(path: str) -> str:
 
 
 def _openapi_json(operations: Sequence[Operation]) -> HTTPRouteHandler:
-    encoded = msgspec.json.encode(document(operations))
+    @functools.cache  # not at the start: it takes a while, and few ask for it
+    def encoded() -> bytes:
+        return msgspec.json.encode(document(operations))
 
     @get("/openapi.json", after_request=identified, sync_to_thread=False)
     def openapi_json() -> Response[bytes]:
-        return Response(encoded, media_type=JSON)
+        return Response(encoded(), media_type=JSON)
 
     return openapi_json
 

@@ -104,13 +104,15 @@ def judge_again(database: Database) -> int:
     """Judge anew what other rules judged, in small transactions; returns how many there were."""
     done = 0
     while True:
+        # To look for them takes a while where there are many sources; nobody waits for a read.
+        with database.read() as db:
+            if not sources.judged_by_others(db, rules(), limit=1):
+                return done
         with database.write() as db:
             rows = sources.judged_by_others(db, rules(), limit=BATCH)
             for row in rows:
                 _judge_again(db, row)
         done += len(rows)
-        if len(rows) < BATCH:
-            return done
 
 
 def _judge_again(db: sa.Connection, row: sa.Row[Any]) -> None:

@@ -3,29 +3,17 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
-from rehost.errors import BadConfiguration, DatabaseTooNew, DatabaseUnavailable
+from rehost.control.store import revisions
+from rehost.errors import BadConfiguration, DatabaseUnavailable
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+if TYPE_CHECKING:
+    from rehost.control.store.migrate import Schema
+
 FORMS = "give sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schema:
-    """The schema that a database has, and what this program would do to it, oldest step first."""
-
-    current: str | None  # None: the database is empty
-    newest: str
-    pending: tuple[str, ...]  # "0006: roles that administrators make."
 
 
 class Database:
@@ -61,41 +49,23 @@ class Database:
             yield connection
 
     def upgrade(self) -> None:
-        """Bring the schema to this program's version; safe to repeat, refuses a newer schema."""
-        config = _migrations()
+        """Bring the schema to this program's version; safe to repeat. Raises DatabaseTooNew."""
         with self.write() as connection:
-            _schema(connection, config)
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            if revisions.current(connection) == revisions.newest():
+                return
+            from rehost.control.store import migrate
 
-    def schema(self) -> Schema:
+            migrate.upgrade(connection)
+
+    def schema(self) -> "Schema":
         """What `upgrade` would do. Raises DatabaseTooNew."""
+        from rehost.control.store import migrate
+
         with self.read() as connection:
-            return _schema(connection, _migrations())
+            return migrate.schema(connection)
 
     def close(self) -> None:
         self.engine.dispose()
-
-
-def _migrations() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    return config
-
-
-def _schema(connection: sa.Connection, config: Config) -> Schema:
-    """Raises DatabaseTooNew."""
-    current = MigrationContext.configure(connection).get_current_revision()
-    steps = list(ScriptDirectory.from_config(config).walk_revisions())  # newest first
-    known = [step.revision for step in steps]
-    if current is not None and current not in known:
-        raise DatabaseTooNew(current)
-    missing = steps[: known.index(current)] if current is not None else steps
-    return Schema(
-        current=current,
-        newest=known[0],
-        pending=tuple(f"{step.revision}: {step.doc}" for step in reversed(missing)),
-    )
 
 
 def _open(url: str) -> tuple[sa.Engine, dict[str, Any]]:
