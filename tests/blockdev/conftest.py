@@ -1,6 +1,7 @@
 """Disks made of sparse files: root and loop devices."""
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -58,6 +59,30 @@ def make_disk(tmp_path: Path, attach: Loops) -> MakeDisk:
         return attach(image)
 
     return make
+
+
+@pytest.fixture
+def make_slow_disk(tmp_path: Path) -> Iterator[MakeDisk]:
+    """An empty disk, in memory, whose writes each take so long."""
+    with ExitStack() as cleanup:
+
+        def make(size: int, *, delay_ms: int) -> str:
+            file = tmp_path / "slow"
+            file.touch()
+            nbdkit = ("nbdkit", "-s", "--filter=delay", "memory", str(size), f"wdelay={delay_ms}ms")
+            process = cleanup.enter_context(
+                subprocess.Popen(["nbdfuse", file, "--command", *nbdkit])
+            )
+            cleanup.callback(run, "fusermount3", "-u", "-z", file)
+            while file.stat().st_size == 0:
+                assert process.poll() is None
+                time.sleep(0.02)
+            # Not through the page cache: what is on its way must not be read from there.
+            device = run("losetup", "--find", "--show", "--direct-io=on", file).strip()
+            cleanup.callback(run, "losetup", "--detach", device)
+            return device
+
+        yield make
 
 
 @pytest.fixture

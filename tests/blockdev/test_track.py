@@ -145,24 +145,9 @@ def test_a_write_behind_the_old_end_of_a_disk_that_grew_makes_it_unknown(
 
 
 @pytest.fixture
-def slow_disk(tmp_path: Path) -> Iterator[str]:
+def slow_disk(make_slow_disk: MakeDisk) -> str:
     """Each write to it takes half a second."""
-    file = tmp_path / "slow"
-    file.touch()
-    nbdkit = ("nbdkit", "-s", "--filter=delay", "memory", "64M", "wdelay=500ms")
-    with subprocess.Popen(["nbdfuse", file, "--command", *nbdkit]) as process:
-        try:
-            while file.stat().st_size == 0:
-                assert process.poll() is None
-                time.sleep(0.02)
-            # Not `attach`: it must be detached before its file goes.
-            device = run("losetup", "--find", "--show", file).strip()
-            try:
-                yield device
-            finally:
-                run("losetup", "--detach", device)
-        finally:
-            subprocess.run(["fusermount3", "-u", "-z", file], check=True)
+    return make_slow_disk(64 * MIB, delay_ms=500)
 
 
 def read_before_a_write_ends(disk: str, follower: Follower) -> tuple[Range, ...] | None:
