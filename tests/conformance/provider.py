@@ -159,6 +159,30 @@ class DisksContract:
             provider.create(replace(SPEC, disks=SPEC.disks[:1]))
         assert held(provider.create(SPEC), 8) == {b"migrated"}
 
+    def test_disks_grow_and_never_shrink(self, new_provider: NewDisks) -> None:
+        fill(new_provider().create(SPEC), b"migrated")
+        larger = tuple(replace(disk, size=disk.size + 5 * MIB) for disk in SPEC.disks)
+        server = new_provider().create(replace(SPEC, disks=larger))
+        assert [d.path.stat().st_size for d in server.disks] == [d.size for d in server.disks]
+        assert all(d.size >= w.size for d, w in zip(server.disks, larger, strict=True))
+        assert held(server, 8) == {b"migrated"}
+        with pytest.raises(TargetDiffers):
+            new_provider().create(SPEC)
+
+    def test_a_killed_growth_is_finished_by_the_next(self, new_provider: NewDisks) -> None:
+        larger = replace(SPEC, disks=tuple(replace(d, size=d.size * 2) for d in SPEC.disks))
+        for step in range(60):
+            server = new_provider().create(SPEC)
+            fill(server, b"migrated")
+            ended = killed_after(step, lambda: new_provider().create(larger))
+            server = new_provider().create(larger)
+            assert [d.path.stat().st_size for d in server.disks] == [d.size for d in server.disks]
+            assert held(server, 8) == {b"migrated"}
+            new_provider().delete(server.id)
+            if ended:
+                return
+        pytest.fail("growth never ended")
+
     def test_another_size_of_the_machine_is_taken(self, new_provider: NewDisks) -> None:
         server = new_provider().create(SPEC)
         assert new_provider().create(replace(SPEC, cpus=2, memory=256 * MIB)) == server

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from rehost.model.server import Firmware
-from rehost.provider_errors import BadTargetSpec, LaunchFailed, MachineSilent, TargetRuns
+from rehost.provider_errors import (
+    BadTargetSpec,
+    LaunchFailed,
+    MachineSilent,
+    TargetDiffers,
+    TargetGone,
+    TargetRuns,
+)
 from rehost.providers.base import (
     CanClone,
     CanLayer,
@@ -174,6 +181,26 @@ def test_clone_is_a_server_of_its_own(new_provider):
     assert b"restrict=on" in command_line(clone.disks[0].path.with_name("pid"))
     new_provider().delete(clone.id)
     assert new_provider().power(origin.id) is Power.OFF
+
+
+def test_clone_of_what_cannot_be_cloned_is_refused(new_provider):
+    server_id = start(new_provider(), bootsector.deaf("ready"))
+    other = new_provider().create(replace(SPEC, task_id="other"))
+    with pytest.raises(TargetRuns):
+        new_provider().clone(server_id, "try-1")
+    new_provider().stop(server_id, hard=True)
+    for clone_id in (server_id, other.id):
+        with pytest.raises(BadTargetSpec):
+            new_provider().clone(server_id, clone_id)
+    with pytest.raises(TargetGone):
+        new_provider().clone("never-existed", "try-1")
+
+
+def test_disks_do_not_grow_below_a_layer(new_provider):
+    new_provider().layer(new_provider().create(SPEC).id)
+    larger = tuple(replace(disk, size=disk.size * 2) for disk in SPEC.disks)
+    with pytest.raises(TargetDiffers):
+        new_provider().create(replace(SPEC, disks=larger))
 
 
 def test_server_starts_from_its_layer_and_its_disks_stay(new_provider):

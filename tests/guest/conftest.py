@@ -14,8 +14,6 @@ def service(tmp_path: Path) -> Iterator[Service]:
     port = free_port()
     public = ("--public-url", f"http://{HOST}:{port}", "--poll-interval", "2")
     service = Service(tmp_path / "data", port, public)
-    with service.house():  # makes the database
-        pass
     service.start()
     yield service
     service.stop()

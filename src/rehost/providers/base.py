@@ -93,8 +93,8 @@ class Provider(Protocol):
         """Create a server, turned off, with empty disks.
 
         Called again with the same `spec.task_id`, it returns the same server; what its disks hold
-        stays. Other disks than before are refused; another size of the machine counts from its
-        next start.
+        stays. Disks may have grown since; other disks are refused. Another size of the machine
+        counts from its next start.
         """
 
     def boot(self, server_id: str) -> Launch:
@@ -120,9 +120,9 @@ class CanClone(Protocol):
     def clone(self, server_id: str, clone_id: str) -> TargetServer:
         """A server of its own, turned off, whose network leads nowhere.
 
-        Nobody may write the disks while this runs; later writes do not reach the clone. Called
-        again with the same ids, it returns the same clone, as it has become. Delete it as any other
-        server.
+        The server must be off, and nobody may write its disks while this runs; later writes do not
+        reach the clone. Called again with the same ids, it returns the same clone, as it has
+        become. Delete it as any other server.
         """
 
 

@@ -53,14 +53,14 @@ NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 class Record:
     """`made` is True from when all images exist: from then on a missing one is a loss.
 
-    `layered`: qcow2 images lie over the disks, and the server starts from those. `isolated`: its
-    network leads nowhere. `launch` is how it was last started.
+    `layered`: qcow2 images lie over the disks, and the server starts from those. `clone_of` is the
+    id of the server that this is a clone of. `launch` is how it was last started.
     """
 
     spec: TargetSpec
     made: bool = False
     layered: bool = False
-    isolated: bool = False
+    clone_of: str | None = None
     launch: Launch | None = None
 
 
@@ -73,19 +73,27 @@ class ServerFolders:
     def create(self, spec: TargetSpec) -> TargetServer:
         """Make the record and the images, or what is missing of them; what they hold stays.
 
-        Raises TargetDiffers if the server has other disks, TargetDiskLost if it has lost one.
+        Images may grow. Raises TargetDiffers if the server has other disks, TargetDiskLost if it
+        has lost one.
         """
         _judge(spec)
         with self.explained(), self._locked(spec.task_id, make=True) as folder:
-            record = self._agreed(folder, spec)
-            if record.made:
-                _insist(record, folder)
-            else:
-                for image, size in zip(images(record, folder), _sizes(record), strict=True):
-                    _make_image(image, size)
-                sync_folder(folder)
-            write(folder, replace(record, made=True))
-            return server(record, folder)
+            old = _read(folder)
+            if old is None:
+                _unmake(folder)
+                old = Record(spec=spec)
+                write(folder, old)
+            elif not _may_become(old, spec):
+                raise TargetDiffers(spec.task_id, _told(old.spec.disks), _told(spec.disks))
+            if old.made:
+                _insist(old, folder)
+            new = replace(old, spec=spec, made=True)
+            for image, size in zip(images(new, folder), _sizes(new), strict=True):
+                _make_image(image, size)
+            sync_folder(folder)
+            if new != old:
+                write(folder, new)
+            return server(new, folder)
 
     def find(self, server_id: str) -> Record | None:
         with self.explained():
@@ -125,37 +133,31 @@ class ServerFolders:
                 left = ", ".join(sorted(file.name for file in folder.iterdir()))
                 log.warning("%s stays: it holds what the service did not make: %s", folder, left)
 
-    def clone(self, server_id: str, clone_id: str) -> TargetServer:
-        """A server of its own with a copy of the disks below any layer, cut off the network."""
+    def clone(
+        self, server_id: str, clone_id: str, *, first: Callable[[Path], None] = lambda _: None
+    ) -> TargetServer:
+        """A server of its own with a copy of the disks below any layer, after `first`."""
+        if clone_id == server_id:
+            raise BadTargetSpec(f"{clone_id!r} cannot be a clone of itself")
         with (
             self.held(server_id) as (origin, source),
             self._locked(clone_id, make=True) as folder,
         ):
+            first(source)
             record = _read(folder)
             if record is None:
                 _unmake(folder)
-                record = Record(spec=replace(origin.spec, task_id=clone_id), isolated=True)
+                spec = replace(origin.spec, task_id=clone_id)
+                record = Record(spec=spec, clone_of=server_id)
                 write(folder, record)
+            if record.clone_of != server_id:
+                raise BadTargetSpec(f"{clone_id!r} is another server, no clone of {server_id!r}")
             if not record.made:
                 for image, copy in zip(images(origin, source), images(record, folder), strict=True):
                     copy_image(image, copy)
                 sync_folder(folder)
                 write(folder, replace(record, made=True))
             return server(record, folder)
-
-    def _agreed(self, folder: Path, spec: TargetSpec) -> Record:
-        """The record as it is to be, written down before anything else is made."""
-        old = _read(folder)
-        if old is None:
-            _unmake(folder)
-            record = Record(spec=spec)
-        elif old.spec.disks != spec.disks:
-            raise TargetDiffers(spec.task_id, _told(old.spec.disks), _told(spec.disks))
-        else:
-            record = replace(old, spec=spec)
-        if record != old:
-            write(folder, record)
-        return record
 
     @contextmanager
     def _locked(self, server_id: str, *, make: bool = False) -> Iterator[Path]:
@@ -221,6 +223,16 @@ def _judge(spec: TargetSpec) -> None:
                 f"disk {disk.name} of {spec.name!r} has sectors of {disk.sector_size} bytes; "
                 "disks have 512 or 4096"
             )
+
+
+def _may_become(old: Record, spec: TargetSpec) -> bool:
+    """Disks may grow, unless a layer lies over them: it has the size of what was below it."""
+    if old.layered or len(old.spec.disks) != len(spec.disks):
+        return old.spec.disks == spec.disks
+    return all(
+        new.size >= disk.size and replace(new, size=disk.size) == disk
+        for disk, new in zip(old.spec.disks, spec.disks, strict=True)
+    )
 
 
 def _insist(record: Record, folder: Path) -> None:

@@ -73,7 +73,7 @@ class QemuProvider:
         self._folders.delete(server_id, first=_end)
 
     def clone(self, server_id: str, clone_id: str) -> TargetServer:
-        return self._folders.clone(server_id, clone_id)
+        return self._folders.clone(server_id, clone_id, first=_insist_off)
 
     def layer(self, server_id: str) -> TargetServer:
         with self._folders.held(server_id) as (record, folder):
@@ -128,7 +128,7 @@ class QemuProvider:
                     chipset=self._options.chipset,
                     acceleration=chosen,
                     bridge=self._options.bridge,
-                    isolated=record.isolated,
+                    isolated=record.clone_of is not None,
                     ovmf=ovmf,
                     qmp=monitor,
                     console=console,
