@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from rehost.control.config import ServeConfig, load, override
+from rehost.control.targets import open_provider
 from rehost.errors import BadConfiguration
 
 
@@ -41,3 +42,11 @@ def test_no_file(tmp_path):
 def test_a_number_out_of_range_is_named(name, value):
     with pytest.raises(BadConfiguration, match=name):
         override(ServeConfig(), **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("option", "known"), [("qemu_acceleration", "auto, kvm, tcg"), ("qemu_chipset", "q35, pc")]
+)
+def test_word_that_qemu_does_not_know_is_refused_at_the_start(option, known):
+    with pytest.raises(BadConfiguration, match=f"{option}.*none of {known}"):
+        open_provider(override(ServeConfig(), **{option: "x"}))

@@ -67,6 +67,17 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
     provider: Annotated[
         str | None, typer.Option(help="Where targets are made: qemu, or null, disks alone. [qemu]")
     ] = None,
+    qemu_acceleration: Annotated[
+        str | None,
+        typer.Option(help="kvm, tcg (emulation), or auto: KVM if a small guest runs. [auto]"),
+    ] = None,
+    qemu_chipset: Annotated[
+        str | None, typer.Option(help="Of targets: q35, or pc for very old systems. [q35]")
+    ] = None,
+    qemu_bridge: Annotated[
+        str | None,
+        typer.Option(help="Bridge of this host that targets join. [a network behind the host]"),
+    ] = None,
 ) -> None:
     """Run the service until Ctrl-C. Each option can also be set as REHOST_<NAME>."""
     from rehost.control.config import load, override
@@ -88,5 +99,8 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
         "audit_days": audit_days,
         "body_limit": body_limit,
         "provider": provider,
+        "qemu_acceleration": qemu_acceleration,
+        "qemu_chipset": qemu_chipset,
+        "qemu_bridge": qemu_bridge,
     }
     run(override(load(config), **options))

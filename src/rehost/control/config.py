@@ -40,6 +40,9 @@ class ServeConfig:
     audit_days: int = 365  # how long entries of the audit trail are kept; 0: for ever
     body_limit: int = 8 * 1024 * 1024  # bytes of a request body
     provider: str = "qemu"  # where targets are made: qemu, or null for disks alone
+    qemu_acceleration: str = "auto"  # or kvm, tcg; auto tries KVM with a small guest
+    qemu_chipset: str = "q35"  # or pc, for systems too old to know PCI Express
+    qemu_bridge: str = ""  # of the host, which targets join; "": a network behind the host
 
     @property
     def database_url(self) -> str:

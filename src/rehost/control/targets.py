@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -16,6 +17,10 @@ from rehost.model.server import Firmware, Report
 from rehost.providers.base import DiskSpec, Interface, Provider, TargetServer, TargetSpec
 from rehost.task_errors import SourceDiskGone, TargetTooSmall
 
+if TYPE_CHECKING:
+    from rehost.providers.qemu import QemuOptions
+
+E = TypeVar("E", bound=StrEnum)
 MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 # The firmware starts from the first disk.
 FIRST = (DeviceUse.BOOT, DeviceUse.OS, DeviceUse.NORMAL)
@@ -29,12 +34,30 @@ def open_provider(config: ServeConfig) -> Provider:
     if config.provider == "qemu":
         from rehost.providers.qemu import QemuProvider
 
-        return QemuProvider(folder)
+        return QemuProvider(folder, _qemu_options(config))
     if config.provider == "null":
         from rehost.providers.null import NullProvider
 
         return NullProvider(folder)
     raise BadConfiguration(f"option provider: {config.provider!r} is neither qemu nor null")
+
+
+def _qemu_options(config: ServeConfig) -> "QemuOptions":
+    from rehost.providers.qemu.options import Acceleration, Chipset, QemuOptions
+
+    return QemuOptions(
+        acceleration=_one_of(Acceleration, "qemu_acceleration", config.qemu_acceleration),
+        chipset=_one_of(Chipset, "qemu_chipset", config.qemu_chipset),
+        bridge=config.qemu_bridge,
+    )
+
+
+def _one_of(kind: type[E], option: str, value: str) -> E:
+    try:
+        return kind(value)
+    except ValueError as e:
+        known = ", ".join(member.value for member in kind)
+        raise BadConfiguration(f"option {option}: {value!r} is none of {known}") from e
 
 
 def spec(task: Task, source: Any) -> TargetSpec:  # noqa: ANN401 - a row of sources
