@@ -150,8 +150,10 @@ def receiving(
             process.stdout.close()
 
 
-def nbdcopy(source: Path, place: Place) -> Run:
-    return _to_nbd(source, place, lambda url: ["nbdcopy", "--flush", str(source), url])
+def nbdcopy(source: Path, place: Place, *, connections: int = 1) -> Run:
+    """qemu-nbd takes one connection unless it is told otherwise."""
+    command = ["nbdcopy", "--flush", str(source)]
+    return _to_nbd(source, place, lambda url: [*command, url], connections=connections)
 
 
 def qemu_img(source: Path, place: Place) -> Run:
@@ -163,11 +165,13 @@ def qemu_img(source: Path, place: Place) -> Run:
     )  # fmt: skip
 
 
-def _to_nbd(source: Path, place: Place, command: Callable[[str], list[str]]) -> Run:
+def _to_nbd(
+    source: Path, place: Place, command: Callable[[str], list[str]], *, connections: int = 1
+) -> Run:
     with new_target(source) as target:
         server = subprocess.Popen(
-            [*place.far, "qemu-nbd", "-f", "raw", "--discard=unmap", "-t", "-e", "16",
-             "-b", place.host, "-p", str(NBD_PORT), str(target)],
+            [*place.far, "qemu-nbd", "-f", "raw", "--discard=unmap", "-t",
+             "-e", str(connections), "-b", place.host, "-p", str(NBD_PORT), str(target)],
         )  # fmt: skip
         try:
             time.sleep(0.5)

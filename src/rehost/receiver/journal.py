@@ -15,6 +15,7 @@ Each has a checksum over itself and its place, so a torn or foreign one is no no
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,8 +98,8 @@ class Journal:
 
     def commit(self, notes: dict[int, Note | None]) -> None:
         """What is noted here is durably on the disk already; None removes a note."""
-        for block, note in notes.items():
-            _write(self._fd, _pack(block, note), self._place(block))
+        for first, entries in _runs(notes):
+            _write(self._fd, entries, self._place(first))
         os.fdatasync(self._fd)
 
     def remove_marks(self) -> None:
@@ -141,6 +142,20 @@ class Journal:
             marked = self._marks[block // REGION]
             # A torn entry: something was committed here, or nearly. The disk itself says what.
             self.states[block] = UNKNOWN if marked or note is None else _state(note)
+
+
+def _runs(notes: dict[int, Note | None]) -> Iterator[tuple[int, bytearray]]:
+    """Entries of neighbouring blocks in one piece, with the first one's number."""
+    entries, start, after = bytearray(), 0, -1
+    for block in sorted(notes):
+        if block != after:
+            if entries:
+                yield start, entries
+            entries, start = bytearray(), block
+        entries += _pack(block, notes[block])
+        after = block + 1
+    if entries:
+        yield start, entries
 
 
 def _pages(size: int) -> int:

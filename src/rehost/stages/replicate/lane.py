@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 F = TypeVar("F", Answer, Finished)
 
-FLUSH_BYTES = 32 << 20
+FLUSH_BYTES = 64 << 20
 FLUSH_S = 1.0
 WINDOW = 4  # flushes that may be unanswered
 _ASKED = 64
