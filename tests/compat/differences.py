@@ -35,7 +35,7 @@ OUR_VALUES = {
 # Fields that clients may leave out here, and by the contract must not.
 OPTIONAL = {"ListErrorServers": {"offset"}}
 # The same of fields of bodies: Terraform's provider does leave them out.
-OPTIONAL_FIELDS = {"Nics": {"cidr"}}
+OPTIONAL_FIELDS = {"Nics": {"cidr"}, "TargetServerByTask": {"name", "vm_id"}}
 # Sizes of pages that the contract's table does not have, but the API's pages do.
 PAGES = {
     ("ListMigprojects", "limit"): 50,

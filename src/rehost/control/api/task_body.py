@@ -43,8 +43,8 @@ class TargetDisks:
 class TargetServerByTask:
     btrfs_list: tuple[Btrfs, ...] | None = None
     disks: tuple[TargetDisks, ...] | None = None
-    name: Text
-    vm_id: Text
+    name: Text = ""
+    vm_id: Text = ""
     volume_groups: tuple[VolumeGroup, ...] | None = None
 
 
