@@ -3,11 +3,8 @@
 Takes many minutes the first time; see tests/machines/build/README.md for what it needs.
 """
 
-import importlib
 import json
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,12 +14,12 @@ import pytest
 from rehost.model.ranges import Range
 from rehost.storage.used.disk import Plan, plan
 from tests.blockdev.files import MIB, length, overlap
+from tests.machines.build import record
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.needs("root", "qemu-system-x86_64", "debootstrap", "mke2fs"),
 ]
-BUILD = Path(__file__).parents[1] / "machines/build"
 DIGEST = b"""set -eu
 find /usr /etc /boot /home /opt -xdev -type f ! -name '*.pyc' -print0 | sort -z |
     xargs -0 md5sum | md5sum
@@ -50,13 +47,9 @@ echo "PARTITION $(cat /sys/class/block/sda2/start)"
 
 
 @pytest.fixture(scope="module")
-def build() -> Iterator[ModuleType]:
+def build() -> ModuleType:
     """tests/machines/build/record.py: it builds machines, and runs scripts in them."""
-    sys.path.insert(0, str(BUILD))
-    try:
-        yield importlib.import_module("record")
-    finally:
-        sys.path.remove(str(BUILD))
+    return record
 
 
 def machine_of(build: ModuleType, name: str) -> tuple[Any, Path]:

@@ -6,6 +6,7 @@ Images are kept in $REHOST_CACHE (default /var/tmp/rehost-cache), named by what 
 """
 
 import argparse
+import fcntl
 import hashlib
 import io
 import json
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.machines.build.guest import OVMF, Exchange, Kernel, disk_image, run_in_guest
@@ -86,7 +89,11 @@ def agent_sources() -> bytes:
 
 def installed(machine: Machine) -> Path:
     """The folder with the disks of `machine`, installed now if it is not in the cache."""
-    base = base_system()
+    with alone(machine.name):
+        return install(machine, base_system())
+
+
+def install(machine: Machine, base: Path) -> Path:
     script = (HERE / "install/lib.sh").read_bytes() + installer(machine).read_bytes()
     folder = CACHE / f"{machine.name}-{digest(base.name.encode(), script, repr(machine).encode())}"
     if (folder / "installed").exists():
@@ -110,6 +117,15 @@ def installed(machine: Machine) -> Path:
     return folder
 
 
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Let nobody else on this host make the same thing at the same time."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def make_cd(image: Path) -> None:
     command = ["xorriso", "-report_about", "FAILURE", "-as", "mkisofs", "-V", "TOOLS"]
     command += ["--modification-date=2026010100000000", "-o", str(image), str(HERE / "install")]
@@ -119,7 +135,9 @@ def make_cd(image: Path) -> None:
 def base_system() -> Path:
     script = HERE / "base.sh"
     folder = CACHE / f"base-{digest(script.read_bytes())}"
-    if not (folder / "base.img").exists():
+    with alone("base"):
+        if (folder / "base.img").exists():
+            return folder
         remove(folder)
         building = folder.with_suffix(".building")
         remove(building)
