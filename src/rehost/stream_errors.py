@@ -144,6 +144,30 @@ class TargetReplaced(StreamError):
     code = "REHOST.7020"
 
 
+class DiskNotReported(StreamError):
+    """A task names a disk that this machine has not reported as its own; nothing of it is read."""
+
+    code = "REHOST.7030"
+
+
+class SenderDied(StreamError):
+    """The agent's process that copies disks was killed; it is started again, and goes on."""
+
+    code = "REHOST.7031"
+    retryable = True
+
+
+class SenderFailed(StreamError):
+    """The agent's process that copies disks gave up, for a reason with a code of its own."""
+
+    code = "REHOST.7032"
+
+    def __init__(self, code: str, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retryable = retryable
+
+
 def from_code(code: str, message: str) -> StreamError:
     """The error that the other end told."""
     kind = next((c for c in StreamError.__subclasses__() if c.code == code), StreamError)

@@ -3,22 +3,25 @@
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import rehost
 from rehost.agent.changes import Change, change, fingerprint
-from rehost.agent.commands import carry_out
+from rehost.agent.commands import Function, carry_out
+from rehost.agent.replication import Replication
 from rehost.agent.signals import Signals
 from rehost.agent.state import State
 from rehost.contract import agent_api
+from rehost.contract.agent_api import Command, CommandResult
 from rehost.contract.client import Backoff, Client, retry
 from rehost.contract.credentials import Token
 from rehost.errors import ApiError, Error, HostError, OtherMachine, SourceExists, SourceGone
 from rehost.model.identity import contradictions
 from rehost.model.server import Identity, Report
 from rehost.stages.discover import discover
+from rehost.system import log as logs
 from rehost.system.host import Host
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,9 @@ log = logging.getLogger(__name__)
 REFUSALS = 3
 # With this much jitter, thousands of agents that started together soon poll spread out.
 JITTER = 0.2
+# While disks are copied: what an operator asks for, or a changed limit, must not wait for a poll.
+BUSY_POLL_S = 2.0
+BUSY_TURN_S = 0.5
 GONE = (401, 404)
 
 T = TypeVar("T")
@@ -60,6 +66,14 @@ class Agent:
         self._seen = ""
         self._refusals = 0
         self._said: dict[str, str] = {}
+        self._log = logs.keep_recent()
+        self._replication = Replication(self._client, self._disks, state=state.folder)
+        self._commands: Mapping[str, Function] = {
+            "START": self._begin,
+            "SYNC": self._begin,
+            "STOP": self._stop,
+            "UPLOAD_LOG": self._upload_log,
+        }
 
     def run(self) -> None:
         """Until a signal. Raises OtherMachine on a clone, SourceGone once the source is deleted."""
@@ -67,8 +81,19 @@ class Agent:
             self._check_machine()
             while True:
                 self._turn()
-                spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
-                self._signals.wait(self._poll_interval_s * spread)
+                self._pause()
+
+    def _pause(self) -> None:
+        """Until the next poll; what is being copied is looked after meanwhile."""
+        if not self._replication.is_active:
+            spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+            self._signals.wait(self._poll_interval_s * spread)
+            return
+        until = time.monotonic() + min(BUSY_POLL_S, self._poll_interval_s)
+        while self._replication.is_active and time.monotonic() < until:
+            if result := self._replication.turn():
+                self._answer(result)
+            self._signals.wait(min(BUSY_TURN_S, max(0.0, until - time.monotonic())))
 
     def _turn(self) -> None:
         if self._is_time_to_look() and (report := self._look()):
@@ -139,13 +164,30 @@ class Agent:
         self._poll_interval_s = agent_api.poll_interval(self._client)
 
     def _poll(self) -> None:
-        source_id = self._enrolment.source_id
         command = self._online("asking for work", self._next_command)
-        if command and (result := carry_out(command)):
-            log.info("command %s: %s %s", command.name, result.result, dict(result.detail))
-            self._online(
-                "answering", lambda: agent_api.report_result(self._client, source_id, result)
-            )
+        if command and (result := carry_out(command, self._commands)):
+            self._answer(result)
+
+    def _answer(self, result: CommandResult) -> None:
+        source_id = self._enrolment.source_id
+        log.info("command %s: %s %s", result.command, result.result, dict(result.detail))
+        self._online("answering", lambda: agent_api.report_result(self._client, source_id, result))
+
+    def _begin(self, command: Command) -> None:
+        self._replication.begin(command)
+
+    def _stop(self, _: Command) -> Mapping[str, str]:
+        self._replication.stop()
+        return {}
+
+    def _upload_log(self, command: Command) -> Mapping[str, str]:
+        task_id = str(command.parameters.get("task_id", ""))
+        agent_api.upload_log(self._client, task_id, self._log.content())
+        return {}
+
+    def _disks(self) -> frozenset[str]:
+        report = self._told
+        return frozenset(d.name for d in (report.disks if report else None) or () if d.name)
 
     def _next_command(self) -> agent_api.Command:
         try:

@@ -61,9 +61,9 @@ class _Out:
 
 def _send(lines: TextIO, out: _Out) -> object:
     try:
+        from rehost.agent.copying import Copying
         from rehost.stages.replicate import job
         from rehost.stages.replicate.control import Control
-        from rehost.storage.used.disk import used_ranges
     except ModuleNotFoundError as e:
         raise PackagesMissing(
             f"this Python has no module {e.name}; copying disks needs it: "
@@ -75,19 +75,18 @@ def _send(lines: TextIO, out: _Out) -> object:
     if wanted.options.courteous:
         give_way()
     control = Control(limit=wanted.limit)
-    threading.Thread(target=_obey, args=(lines, control), daemon=True).start()
+    finish = threading.Event()
+    threading.Thread(target=_obey, args=(lines, control, finish), daemon=True).start()
     with job.sending(wanted, control) as (sender, sources):
         done = threading.Event()
         teller = threading.Thread(target=_tell, args=(sender, out, done))
         teller.start()
         try:
-            used = job.copy(sender, sources, lambda path: used_ranges(str(path)))
-            verified = job.verify(sender, used) if wanted.verify else None
+            return Copying(wanted, sender, sources, out.tell, finish).run()
         finally:
             done.set()
             teller.join()
             out.tell("progress", encode(sender.progress()))
-    return {"verified": encode(verified)}
 
 
 def _first(lines: TextIO) -> Mapping[str, Any]:
@@ -105,7 +104,7 @@ def _tell(sender: "Sender", out: _Out, done: threading.Event) -> None:
         out.tell("progress", encode(sender.progress()))
 
 
-def _obey(lines: TextIO, control: "Control") -> None:
+def _obey(lines: TextIO, control: "Control", finish: threading.Event) -> None:
     """Commands of the agent; without an agent there is nobody to send for."""
     for line in lines:
         command = json.loads(line)
@@ -113,6 +112,8 @@ def _obey(lines: TextIO, control: "Control") -> None:
             control.set_limit(command["limit"])
         if "pause" in command:
             (control.pause if command["pause"] else control.resume)()
+        if command.get("finish"):
+            finish.set()
         if command.get("stop"):
             break
     control.stop()

@@ -1,16 +1,19 @@
 """What an agent asks of the service, as functions. All raise what Client.call raises."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from rehost.contract.client import Client, segment
 from rehost.contract.codec import encode
+from rehost.contract.transfer import Certificates, Transfer, TransferDisk
 from rehost.errors import BadAnswer
 from rehost.model.server import Report
+from rehost.model.speed import SpeedRow
 
 POLL_INTERVAL_S = 30
+TARGET_NOT_READY = "REHOST.4096"  # ask again in a moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,76 @@ def poll_interval(client: Client) -> float:
         return POLL_INTERVAL_S
     # A mistyped number neither floods the service nor leaves the machine without an answer.
     return min(max(seconds, 0.1), 3600) if seconds == seconds else POLL_INTERVAL_S  # noqa: PLR0124
+
+
+def transfer(client: Client, task_id: str) -> Transfer:
+    """Where a task's disks go; ApiError with TARGET_NOT_READY until there is such a place."""
+    body = client.call("GET", f"/v3/rehost/tasks/{segment(task_id)}/transfer").body
+    try:
+        return Transfer(
+            task_id=str(body["task_id"]),
+            host=str(body["host"]),
+            port=int(body["port"]),
+            tls=bool(body["tls"]),
+            disks=tuple(
+                TransferDisk(id=int(d["id"]), name=str(d["name"]), size=int(d["size"]))
+                for d in body["disks"]
+            ),
+            syncing=bool(body.get("syncing", False)),
+            network_check=bool(body.get("network_check", False)),
+        )
+    except (KeyError, TypeError, ValueError) as e:
+        raise BadAnswer(f"the service does not say where the disks go: {e!r}") from e
+
+
+def certificates(client: Client, task_id: str) -> Certificates:
+    """The agent's own for this task; they are good for days, and may be asked for again."""
+    body = client.call("GET", f"/v3/tasks/{segment(task_id)}/certkey").body
+    ca, certificate, key = (_text(body, name) for name in ("ca", "cert", "private_key"))
+    if not (ca and certificate and key):
+        raise BadAnswer("the service gave no certificates for the task")
+    return Certificates(ca=ca, certificate=certificate, private_key=key)
+
+
+def speed_limits(client: Client, task_id: str) -> tuple[SpeedRow, ...]:
+    body = client.call("GET", f"/v3/tasks/{segment(task_id)}/speed-limit").body
+    try:
+        return tuple(
+            SpeedRow(start=str(row["start"]), end=str(row["end"]), speed=int(row["speed"] or 0))
+            for row in body["speed_limit"]
+        )
+    except (KeyError, TypeError, ValueError) as e:
+        raise BadAnswer(f"the service's speed limits cannot be understood: {e!r}") from e
+
+
+def configuration(client: Client, task_id: str) -> Mapping[str, str]:
+    """What operators set of the task, by its key."""
+    body = client.call("GET", f"/v3/tasks/{segment(task_id)}/configuration-setting").body
+    rows = body.get("configurations") if isinstance(body, dict) else None
+    return {
+        _text(row, "config_key"): _text(row, "config_value")
+        for row in (rows if isinstance(rows, list) else ())
+    }
+
+
+def report_progress(client: Client, task_id: str, body: Mapping[str, Any]) -> None:
+    """`body` as PUT /v3/tasks/{task_id}/progress takes it."""
+    client.call("PUT", f"/v3/tasks/{segment(task_id)}/progress", body=body)
+
+
+def report_consistency(client: Client, task_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """`rows` as POST /v3/tasks/{task_id}/consistency-result takes them."""
+    path = f"/v3/tasks/{segment(task_id)}/consistency-result"
+    client.call("POST", path, body={"consistency_result": list(rows)})
+
+
+def upload_log(client: Client, task_id: str, log: bytes) -> None:
+    client.call(
+        "PUT",
+        f"/v3/rehost/tasks/{segment(task_id)}/log",
+        body=log,
+        headers={"Content-Type": "application/octet-stream"},
+    )
 
 
 def _text(body: object, name: str) -> str:

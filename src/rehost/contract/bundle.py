@@ -19,6 +19,7 @@ PARTS = (
     "__init__.py",
     "errors.py",
     "stream_errors.py",
+    "cutover_errors.py",
     "model",
     "system",
     "contract",
@@ -26,6 +27,7 @@ PARTS = (
     "stages/__init__.py",
     "stages/discover",
     "stages/replicate",
+    "stages/cutover.py",
     "agent",
 )
 SUFFIXES = (".py", ".service")

@@ -131,7 +131,8 @@ class Client:
         host = self._connection.parts.netloc
         whole = {"Host": host, "User-Agent": USER_AGENT, **headers}
         if content or method in ("POST", "PUT"):
-            whole |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+            whole = {"Content-Type": "application/json", **whole}
+            whole["Content-Length"] = str(len(content))
         request = Request(method=method, target=target, headers=whole, body=content)
         whole |= _authenticate(credentials, request)
         return self._connection.exchange(method, target, whole, content)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import deque
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -16,6 +17,28 @@ def to(stream: TextIO, *, verbose: bool = False) -> None:
     )
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+class Recent(logging.Handler):
+    """Keeps the last lines in memory, for who asks for the log of a process that has no file."""
+
+    def __init__(self, lines: int = 10_000) -> None:
+        super().__init__()
+        self._lines: deque[str] = deque(maxlen=lines)
+        self.setFormatter(JsonLines())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(self.format(record))
+
+    def content(self) -> bytes:
+        return "".join(f"{line}\n" for line in list(self._lines)).encode()
+
+
+def keep_recent() -> Recent:
+    """From now on, all that this process logs."""
+    recent = Recent()
+    logging.getLogger().addHandler(recent)
+    return recent
 
 
 class JsonLines(logging.Formatter):

@@ -1,7 +1,8 @@
 """The source's own work comes first: read less at once, and slower, while it is busy.
 
-CPU is left to the scheduler by niceness as far as that goes; where others still want nearly all of
-it, or the disk answers much slower than it can, reading backs off until that is over.
+CPU is left to others by niceness; where they want nearly all of it, one thread reads at a time.
+Where the disk answers much slower than it can, reading pauses as well - but never so long that a
+server which is always busy is never copied.
 """
 
 import logging
@@ -22,8 +23,8 @@ _SLOW = 5.0  # times the best latency seen
 _SLOW_LEAST_S = 0.02
 _BUSY_CPU = 0.85  # of all cores, wanted by others
 _STALLED = 30.0  # per cent of time that something waited for the disk, by PSI
-_LONGEST_PAUSE_S = 1.0
-_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 0.1  # between MiB: about 10 MB/s are left
+_FIRST_PAUSE_S = 0.0125
 _PRESSURE = Path("/proc/pressure/io")
 _STAT = Path("/proc/stat")
 
@@ -59,6 +60,10 @@ class Courtesy:
         self._latencies: list[float] = []
         self._best: float | None = None
         self._since = time.monotonic()
+
+    def enable(self, wanted: bool) -> None:
+        """From the next read on."""
+        self._enabled = wanted
 
     @property
     def allowed(self) -> int:
@@ -102,8 +107,10 @@ class Courtesy:
         self._best = typical if self._best is None else min(self._best * 1.01, typical)
         slow = typical > max(_SLOW_LEAST_S, _SLOW * self._best)
         load = self._measure()
-        if slow or load.others > _BUSY_CPU or (load.stalled or 0) > _STALLED:
+        if slow or (load.stalled or 0) > _STALLED:
             self._back_off()
+        elif load.others > _BUSY_CPU:
+            self._allowed, self._pause_s = max(1, self._allowed // 2), 0.0
         else:
             self._go_on()
         self._latencies.clear()

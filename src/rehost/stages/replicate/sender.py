@@ -50,7 +50,7 @@ class Sender:
         options: Options | None = None,
     ) -> None:
         """The sources stay the caller's to close. Raises BadConfiguration, PeerNotTrusted."""
-        options = options or Options()
+        self._options = options = options or Options()
         self.control = control or Control()
         self._sources = {source.id: source for source in sources}
         self._tally = Tally({id_: source.name for id_, source in self._sources.items()})
@@ -122,6 +122,10 @@ class Sender:
         work = Work(plan(self._sources, ranges))
         found = [piece for pieces in self._all(lambda lane: lane.verify(work)) for piece in pieces]
         return _by_disk(found)
+
+    def be_courteous(self, wanted: bool) -> None:
+        """Whether to back off while the source is busy; never if the options say so."""
+        self._shared.courtesy.enable(wanted and self._options.courteous)
 
     def progress(self) -> Progress:
         """From any thread."""

@@ -4,13 +4,14 @@ import errno
 import logging
 import os
 import threading
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
 from rehost.contract.frames import SECTOR
 from rehost.model.ranges import Range
 from rehost.stream_errors import SourceUnavailable, SourceUnreadable
-from rehost.system.block_io import BlockFile
+from rehost.system.block_io import AlignedBuffer, BlockFile
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Source:
         self._on_error = on_error
         self._lock = threading.Lock()
         self._unreadable: list[Range] = []
+        self._held: dict[Range, bytes] = {}
         try:
             self._file = BlockFile(path)
         except OSError as e:
@@ -46,6 +48,22 @@ class Source:
         self._file.close()
 
     @property
+    def is_device(self) -> bool:
+        """A block device; else an image file."""
+        return self._file.is_device
+
+    def hold(self, ranges: Iterable[Range]) -> None:
+        """Read these now; until `release`, reads within one of them give what it was. Apart from
+        each other; raises as `read` does."""
+        for item in ranges:
+            content = AlignedBuffer(item.length).view
+            self.read(item.offset, content)
+            self._held[item] = bytes(content)
+
+    def release(self) -> None:
+        self._held = {}
+
+    @property
     def unreadable(self) -> tuple[Range, ...]:
         """What was skipped, in the order of its place."""
         with self._lock:
@@ -53,6 +71,10 @@ class Source:
 
     def read(self, offset: int, view: memoryview) -> None:
         """Raises SourceUnreadable, unless what cannot be read is to be skipped."""
+        for held, content in self._held.items():
+            if held.offset <= offset and offset + len(view) <= held.end:
+                view[:] = memoryview(content)[offset - held.offset :][: len(view)]
+                return
         try:
             self._file.read_into(view, offset)
         except OSError as e:

@@ -1,0 +1,135 @@
+"""One task's disks from the first block to the cut: tracked, copied, verified, frozen, finished."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rehost.contract.codec import encode
+from rehost.cutover_errors import FreezeEnded
+from rehost.stages import cutover
+from rehost.stages.replicate.job import Job
+from rehost.stages.replicate.sender import Sender
+from rehost.stages.replicate.source import Source
+from rehost.stages.replicate.sync import Sync, follow_disks
+from rehost.stages.replicate.track import Tracking, track
+from rehost.storage.used.disk import used_ranges
+
+log = logging.getLogger(__name__)
+
+CUTS = 5  # how often it is tried: each leaves less for the next
+Say = Callable[[str, object], None]
+Sources = Mapping[int, Source]
+
+
+class Copying:
+    """`say` takes a kind and its value; `finish` tells one that keeps in step to come to an end."""
+
+    def __init__(
+        self, job: Job, sender: Sender, sources: Sources, say: Say, finish: threading.Event
+    ) -> None:
+        self._job = job
+        self._sender = sender
+        self._sources = sources
+        self._say = say
+        self._finish = finish
+
+    def run(self) -> dict[str, Any]:
+        """The result, as JSON. Raises StreamError, FreezeFailed, HookFailed, HooksUnusable."""
+        # First: what is wrong with the hooks must show before everything is copied.
+        hooks = cutover.load_hooks(self._job.hooks) if self._job.hooks else ()
+        self._say("phase", "copying")
+        with _tracking(self._sources) as tracking:
+            self._tell_trackers(tracking)
+            follow = follow_disks(self._sources, tracking)
+            sync = Sync(self._sender, self._sources, follow, lambda path: used_ranges(str(path)))
+            with self._telling(sync):
+                sync.first_pass()
+                sync.settle()
+                differed = sync.verify() if self._job.verify else None
+                if self._job.syncing:
+                    self._say("phase", "syncing")
+                    sync.keep(self._finish.is_set, self._sender.control.wait)
+                cut = self._cut(sync, hooks)
+        verified = None if differed is None else {"differed": encode(differed)}
+        return {"verified": verified, "cut": cut}
+
+    def _cut(self, sync: Sync, hooks: tuple[cutover.Hook, ...]) -> dict[str, Any]:
+        disks = [str(source.path) for source in self._sources.values() if source.is_device]
+        for attempt in range(1, CUTS + 1):
+            sync.settle()
+            try:
+                with _first_of_all():
+                    cut = cutover.cut(disks, sync.hold_last, hooks=hooks)
+            except FreezeEnded:
+                sync.give_up_last()
+                if attempt == CUTS:
+                    raise
+                log.warning("the last pass took too long; trying again after another one")
+                continue
+            sync.send_last()
+            return {
+                "frozen": list(cut.frozen),
+                "skipped": [[s.path, s.reason] for s in cut.skipped],
+                "duration_s": cut.duration_s,
+                "failed_hooks": list(cut.failed_hooks),
+            }
+        raise AssertionError  # the last attempt raises, or returns
+
+    def _tell_trackers(self, tracking: Tracking | None) -> None:
+        choices = tracking.choices if tracking else {}
+        self._say(
+            "trackers",
+            {disk: {"tracker": c.tracker, "reason": c.reason} for disk, c in choices.items()},
+        )
+
+    @contextmanager
+    def _telling(self, sync: Sync) -> Iterator[None]:
+        done = threading.Event()
+
+        def tell() -> None:
+            while not done.wait(0.5):
+                self._say("standing", encode(sync.standing()))
+
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            yield
+        finally:
+            done.set()
+            teller.join()
+
+
+@contextmanager
+def _tracking(sources: Sources) -> Iterator[Tracking | None]:
+    """None where there are image files alone."""
+    disks = [str(source.path) for source in sources.values() if source.is_device]
+    tracking = track(disks) if disks else None
+    try:
+        yield tracking
+    finally:
+        if tracking:
+            tracking.close()
+
+
+@contextmanager
+def _first_of_all() -> Iterator[None]:
+    """While the machine waits for this process, it is as important as any other."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    _set_nice(0)
+    try:
+        yield
+    finally:
+        _set_nice(before)
+
+
+def _set_nice(value: int) -> None:
+    """Of all threads: each has its own."""
+    for thread in Path("/proc/self/task").iterdir():
+        try:
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), value)
+        except (PermissionError, ProcessLookupError):
+            continue  # not root, or it has just ended

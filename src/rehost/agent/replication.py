@@ -1,0 +1,221 @@
+"""Copying this machine's disks for a task: what the agent does between START and its result.
+
+The work is done by a child process, agent/sender.py. This looks after it: it asks the service where
+to send to, starts the child, passes on limits and progress, starts it again where that can help,
+and in the end has the result of the command.
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import rehost
+from rehost.agent.commands import failed, result
+from rehost.agent.progress import consistency, progress_body
+from rehost.contract import agent_api
+from rehost.contract.agent_api import Command, CommandResult, Result
+from rehost.contract.client import Backoff, Client
+from rehost.contract.codec import encode
+from rehost.contract.transfer import Transfer
+from rehost.errors import ApiError, Error
+from rehost.model.speed import limit_at
+from rehost.stream_errors import DiskNotReported, SenderDied, SenderFailed
+from rehost.system.child import Child
+
+log = logging.getLogger(__name__)
+
+REPORT_S = 2.0
+ASK_S = 1.0  # between questions whether the target is ready
+MBIT = 1_000_000 / 8
+PROGRAM = "rehost.agent.sender"
+THREADS = "LINUX_BLOCK_COMPRESS_THREAD_NUM"
+
+Disks = Callable[[], Collection[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A command that is being carried out; `failures` in a row, and when to try again."""
+
+    command: Command
+    task_id: str
+    failures: int = 0
+    next_at: float = 0.0
+
+
+class Replication:
+    """At most one task's at a time. For the agent's one thread; never waits for the service."""
+
+    def __init__(
+        self, client: Client, disks: Disks, *, backoff: Backoff | None = None, state: Path
+    ) -> None:
+        """`disks` are the paths that may be read: those that this machine has reported."""
+        self._client = client
+        self._disks = disks
+        self._state = state
+        self._backoff = backoff or Backoff(base_s=1, cap_s=60)
+        self._work: Work | None = None
+        self._child: Child | None = None
+        self._transfer: Transfer | None = None
+        self._told: dict[str, Any] = {}  # what the child said last, by kind
+        self._limit: float | None = None
+        self._report_at = 0.0
+
+    @property
+    def is_active(self) -> bool:
+        return self._work is not None
+
+    def begin(self, command: Command) -> None:
+        """Carry out START or SYNC; its result comes from `turn`. Supersedes an earlier one.
+
+        What is being carried out already may be handed out again, as the service cannot know.
+        """
+        if self._work is not None and self._work.command == command:
+            return
+        self.stop()
+        self._work = Work(command=command, task_id=str(command.parameters.get("task_id", "")))
+
+    def stop(self) -> None:
+        """End what runs; what has arrived stays, and becomes durable. May be called again."""
+        self._end_child()
+        self._work = None
+
+    def turn(self) -> CommandResult | None:
+        """Do what is due; call about every second. The result once there is one."""
+        if self._work is None:
+            return None
+        try:
+            if self._child is None:
+                self._try_to_begin(self._work)
+                return None
+            return self._look_after(self._work, self._child)
+        except Error as e:
+            return self._failed(self._work, e)
+
+    def _try_to_begin(self, work: Work) -> None:
+        if time.monotonic() < work.next_at:
+            return
+        try:
+            transfer = agent_api.transfer(self._client, work.task_id)
+        except ApiError as e:
+            if e.code != agent_api.TARGET_NOT_READY:
+                raise
+            self._work = replace(work, next_at=time.monotonic() + ASK_S)
+            return
+        self._begin(work, transfer)
+
+    def _begin(self, work: Work, transfer: Transfer) -> None:
+        strange = [d.name for d in transfer.disks if d.name not in self._disks()]
+        if strange:
+            raise DiskNotReported(
+                f"the task is about {', '.join(strange)}, which this machine has not reported as "
+                "its disks; nothing of it is read"
+            )
+        wanted = agent_api.configuration(self._client, work.task_id)
+        self._limit = self._current_limit(work)
+        self._transfer, self._told = transfer, {}
+        self._child = Child(
+            [sys.executable, "-m", PROGRAM],
+            environ={**os.environ, "PYTHONPATH": str(Path(rehost.__file__).parents[1])},
+        )
+        self._child.tell(json.dumps(self._job(transfer, wanted)))
+        log.info("copying for task %s to %s port %d", work.task_id, transfer.host, transfer.port)
+
+    def _job(self, transfer: Transfer, wanted: Mapping[str, str]) -> dict[str, Any]:
+        tls = agent_api.certificates(self._client, transfer.task_id) if transfer.tls else None
+        threads = wanted.get(THREADS, "")
+        options = {"connections": min(8, max(1, int(threads)))} if threads.isdecimal() else {}
+        return {
+            "task_id": transfer.task_id,
+            "host": transfer.host,
+            "port": transfer.port,
+            "tls": None if tls is None else encode(tls),
+            "disks": [{"id": d.id, "name": d.name, "path": d.name} for d in transfer.disks],
+            "limit": self._limit,
+            "syncing": transfer.syncing,
+            "verify": True,
+            "hooks": str(self._state / "hooks.toml"),
+            "options": options,
+        }
+
+    def _look_after(self, work: Work, child: Child) -> CommandResult | None:
+        status = child.status
+        for line in child.said():
+            self._told |= json.loads(line)
+        if status is None:
+            if time.monotonic() >= self._report_at:
+                self._report_at = time.monotonic() + REPORT_S
+                self._exchange(work, child)
+            return None
+        self._child = None
+        return self._ended(work, status)
+
+    def _ended(self, work: Work, status: int) -> CommandResult | None:
+        if "result" in self._told:
+            self._report(work)
+            rows = consistency(self._told["result"], self._told.get("progress"))
+            if rows:
+                agent_api.report_consistency(self._client, work.task_id, rows)
+            self._work = None
+            return result(work.command, Result.SUCCESS, {})
+        error = self._told.get("error")
+        if error is None:  # it was killed, or ran out of memory: what it sent is there
+            raise SenderDied(f"the process that copies ended with status {status}")
+        raise SenderFailed(error["code"], error["message"], retryable=error["retryable"])
+
+    def _exchange(self, work: Work, child: Child) -> None:
+        """Tell the service how far it is, and the child what it may do. The copying goes on
+        whatever comes of it."""
+        try:
+            self._report(work)
+            limit = self._current_limit(work)
+            if limit != self._limit:
+                self._limit = limit
+                child.tell(json.dumps({"limit": limit}))
+            self._follow_receiver(work)
+        except Error as e:
+            log.debug("the service was not told how far the copying is: %s", e)
+
+    def _follow_receiver(self, work: Work) -> None:
+        """After a restart of the service its receiver may be at another port."""
+        if not (self._told.get("progress") or {}).get("trouble"):
+            return
+        now = agent_api.transfer(self._client, work.task_id)
+        if self._transfer and (now.host, now.port) != (self._transfer.host, self._transfer.port):
+            self._end_child()
+            self._begin(work, now)
+
+    def _report(self, work: Work) -> None:
+        if "progress" in self._told:
+            body = progress_body(work.command.name, self._told)
+            agent_api.report_progress(self._client, work.task_id, body)
+
+    def _current_limit(self, work: Work) -> float | None:
+        now = time.localtime()
+        rows = agent_api.speed_limits(self._client, work.task_id)
+        limit = limit_at(rows, now.tm_hour * 60 + now.tm_min)
+        return limit * MBIT if limit else None
+
+    def _failed(self, work: Work, e: Error) -> CommandResult | None:
+        self._end_child()
+        if e.retryable:
+            failures = work.failures + 1
+            delay = self._backoff.delay(failures)
+            log.warning("%s; copying goes on in %.0f s", e, delay)
+            self._work = replace(work, failures=failures, next_at=time.monotonic() + delay)
+            return None
+        log.error("task %s: %s (%s)", work.task_id, e, e.code)
+        self._work = None
+        return failed(work.command, e.code, str(e))
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            self._child.tell(json.dumps({"stop": True}))
+            self._child.end()
+            self._child = None
