@@ -130,3 +130,17 @@ class TargetRuns(Error):
         super().__init__(
             f"target server {server_id!r} runs; turn it off first", server_id=server_id
         )
+
+
+class MachineStuck(Error):
+    """A machine's process could not be ended, often because its disk does not answer; try again."""
+
+    code = "REHOST.7111"
+    retryable = True
+
+    def __init__(self, server_id: str) -> None:
+        super().__init__(
+            f"the machine of target server {server_id!r} cannot be turned off: its process does "
+            "not end, usually because the disk under the data folder does not answer",
+            server_id=server_id,
+        )

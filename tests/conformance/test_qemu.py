@@ -14,6 +14,7 @@ from rehost.provider_errors import (
     BadTargetSpec,
     LaunchFailed,
     MachineSilent,
+    MachineStuck,
     TargetDiffers,
     TargetGone,
     TargetRuns,
@@ -46,7 +47,7 @@ def new_provider(tmp_path: Path) -> Iterator[NewProvider]:
     for pidfile in folder.glob("*/pid"):
         with daemon.process_of(pidfile) as running:
             if running is not None:
-                daemon.end(running)
+                daemon.end(running, pidfile.parent.name)
 
 
 class TestQemuProvider(ProviderContract):
@@ -135,6 +136,23 @@ def test_boot_of_one_that_runs_leaves_it_alone(new_provider):
     before = pid(new_provider()).read_text()
     assert new_provider().boot(server_id) == new_provider().boot(server_id)
     assert pid(new_provider()).read_text() == before
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-1", "1", "999999999999999999999"])
+def test_pid_file_with_anything_in_it_is_a_machine_that_is_off(new_provider, text):
+    server = new_provider().create(SPEC)
+    pid(new_provider()).write_text(text)
+    assert new_provider().power(server.id) is Power.OFF
+    new_provider().stop(server.id, hard=True)
+
+
+def test_process_that_cannot_be_ended_is_said_and_its_disks_stay(new_provider, monkeypatch):
+    server_id = start(new_provider(), bootsector.deaf("ready"))
+    with monkeypatch.context() as patched:
+        patched.setattr(daemon, "has_ended", lambda *_, **__: False)
+        with pytest.raises(MachineStuck):
+            new_provider().delete(server_id)
+    assert all(disk.path.exists() for disk in new_provider().create(SPEC).disks)
 
 
 def test_console_is_of_the_last_start(new_provider):

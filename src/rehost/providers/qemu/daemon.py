@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
+from rehost.provider_errors import MachineStuck
+
 TERMINATE_S = 10.0  # QEMU flushes what it wrote and ends; longer if the disk hangs
 
 
@@ -20,7 +22,7 @@ def process_of(pidfile: Path) -> Iterator[int | None]:
     """
     try:
         pid = int(pidfile.read_text())
-        fd = os.pidfd_open(pid)
+        fd = os.pidfd_open(max(pid, 1))
     except (FileNotFoundError, ProcessLookupError, ValueError, OverflowError):
         yield None
         return
@@ -37,13 +39,14 @@ def has_ended(pidfd: int, *, limit_s: float) -> bool:
     return bool(poll.poll(limit_s * 1000))
 
 
-def end(pidfd: int) -> None:
-    """End the process, asking first."""
+def end(pidfd: int, name: str) -> None:
+    """End the process, asking first. Raises MachineStuck if not even the kernel can end it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(pidfd, number)
         if has_ended(pidfd, limit_s=TERMINATE_S):
             return
+    raise MachineStuck(name)
 
 
 def _was_started_with(pid: int, pidfile: Path) -> bool:

@@ -67,7 +67,7 @@ class QemuProvider:
             if running is None or (not hard and self._shut_down(folder, running)):
                 return
             log.info("%s: turned off by force", server_id)
-            daemon.end(running)
+            daemon.end(running, server_id)
 
     def delete(self, server_id: str) -> None:
         self._folders.delete(server_id, first=_end)
@@ -160,7 +160,7 @@ class QemuProvider:
 def _end(folder: Path) -> None:
     with daemon.process_of(machine.pidfile(folder)) as running:
         if running is not None:
-            daemon.end(running)
+            daemon.end(running, folder.name)
 
 
 def _insist_off(folder: Path) -> None:
