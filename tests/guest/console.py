@@ -48,7 +48,7 @@ class Console:
         self._unread = self._unread[found.end() :]
         return found
 
-    def log_in(self, *, limit_s: float = 300) -> None:
+    def log_in(self, *, limit_s: float = 600) -> None:
         """As root, who has no password in the machines of tests."""
         self.wait_for(r"login: $", limit_s=limit_s)
         self.write("root\n")
