@@ -53,6 +53,18 @@ class Search:
 
     def items(self, tree: int, first: Key, last: Key) -> Iterator[Item]:
         """Items from key `first` to `last`, in order. What is added meanwhile may be missed."""
+        for raw, at, objectid, kind, offset, length in self._found(tree, first, last):
+            data = bytes(raw[at : at + length])
+            yield Item(objectid=objectid, kind=kind, offset=offset, data=data)
+
+    def keys(self, tree: int, first: Key, last: Key) -> Iterator[Key]:
+        """The same without their data, which is faster."""
+        for _, _, objectid, kind, offset, _ in self._found(tree, first, last):
+            yield objectid, kind, offset
+
+    def _found(
+        self, tree: int, first: Key, last: Key
+    ) -> Iterator[tuple[bytearray, int, int, int, int, int]]:
         while first <= last:
             raw = bytearray(ARGUMENTS.pack(*_arguments(tree, first, last)) + bytes(BUFFER))
             self._ioctl(TREE_SEARCH_V2, raw)
@@ -62,9 +74,9 @@ class Search:
             at = ARGUMENTS.size
             for _ in range(found):
                 _, objectid, offset, kind, length = HEADER.unpack_from(raw, at)
-                at += HEADER.size + length
-                data = bytes(raw[at - length : at])
-                yield Item(objectid=objectid, kind=kind, offset=offset, data=data)
+                at += HEADER.size
+                yield raw, at, objectid, kind, offset, length
+                at += length
             first = _after((objectid, kind, offset))
 
     def _ioctl(self, request: int, argument: bytearray) -> None:

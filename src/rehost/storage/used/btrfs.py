@@ -4,7 +4,6 @@ A mounted filesystem is asked through the kernel, after a commit: extents that w
 are then in the extent tree. Otherwise the trees are read, if a copy of each is on this device.
 """
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -18,19 +17,22 @@ from rehost.storage.content import expect, number
 from rehost.storage.used.btrfs_trees import (
     CHUNK_ITEM,
     CHUNK_TREE,
+    HEADER,
     Chunk,
     Superblock,
     Trees,
+    headers,
     parse_chunk,
     parse_superblock,
 )
 from rehost.storage.used.ranges import GRAIN, complement
 from rehost.storage.used.volume import Volume
 from rehost.system import holders
-from rehost.system.btrfs_search import LAST, Item, Search
+from rehost.system.btrfs_search import LAST, Item, Key, Search
 
 EXTENT_TREE, BLOCK_GROUP_TREE = 2, 11
 EXTENT_ITEM, METADATA_ITEM, BLOCK_GROUP_ITEM = 168, 169, 192
+Extent = tuple[int, int]  # its address, and the one behind it
 # Boot loaders use the beginning; copies of the superblock are nobody's extents.
 KEPT = (
     between(0, 1 << 20),
@@ -52,28 +54,23 @@ def _of_disk(volume: Volume, superblock: Superblock) -> Iterator[Range]:
     chunks = _chunks(trees.chunks())
     trees.use(chunks)
     groups: dict[int, int] = {}
-    used: Counter[int] = Counter()
+    used = Counter({chunk.address: chunk.length for chunk in chunks})
+    whole = 0
 
-    def extents() -> Iterator[Range]:
-        for item in trees.items(EXTENT_TREE):
-            if item.kind == BLOCK_GROUP_ITEM:
-                groups[item.objectid] = number(item.data, 0, 8)
-            for extent in _extent(item, superblock):
-                chunk = _chunk_of(chunks, extent)
-                if chunk is None:
-                    raise BadFormat("an extent is outside of all chunks")
-                used[chunk.address] += extent.length
-                yield extent
+    def runs() -> Iterator[Range]:
+        nonlocal whole
+        for run in _runs(_of_leaves(trees.leaves(EXTENT_TREE), superblock, groups)):
+            whole += run.length
+            yield run
 
-    for chunk, gap in _gaps(chunks, extents()):
+    for chunk, gap in _gaps(chunks, runs()):
+        used[chunk.address] -= gap.length
         yield from _places(chunk, gap, superblock)
     if trees.has(BLOCK_GROUP_TREE):
-        groups = {
-            item.objectid: number(item.data, 0, 8)
-            for item in trees.items(BLOCK_GROUP_TREE)
-            if item.kind == BLOCK_GROUP_ITEM
-        }
-    expect(used == Counter(groups), "the extents are not as many as its block groups say")
+        for _ in _of_leaves(trees.leaves(BLOCK_GROUP_TREE), superblock, groups):
+            raise BadFormat("an extent among block groups")
+    sound = used == Counter(groups) and whole == sum(groups.values())
+    expect(sound, "the extents are not as many as its block groups say")
     allocated = sum(r.length for r in _allocated(chunks, superblock))
     expect(allocated == superblock.allocated, "the chunks are not as long as its superblock says")
     yield from complement(_allocated(chunks, superblock), superblock.device_size)
@@ -103,9 +100,8 @@ def _of_search(search: Search, superblock: Superblock) -> Iterator[Range]:
     """Chunks that are made after they were asked for are filled by writes that are tracked."""
     search.commit()
     chunks = _chunks(search.items(CHUNK_TREE, (0, 0, 0), (LAST, 255, LAST)))
-    items = search.items(EXTENT_TREE, (0, 0, 0), (LAST, 255, LAST))
-    extents = (r for item in items for r in _extent(item, superblock) if _chunk_of(chunks, r))
-    for chunk, gap in _gaps(chunks, extents):
+    keys = search.keys(EXTENT_TREE, (0, 0, 0), (LAST, 255, LAST))
+    for chunk, gap in _gaps(chunks, _runs(_of_keys(keys, superblock))):
         yield from _places(chunk, gap, superblock)
     yield from complement(_allocated(chunks, superblock), superblock.device_size)
 
@@ -118,17 +114,42 @@ def _chunks(items: Iterable[Item]) -> tuple[Chunk, ...]:
     return tuple(found)
 
 
-def _extent(item: Item, superblock: Superblock) -> Iterator[Range]:
-    if item.kind == EXTENT_ITEM:
-        yield Range(item.objectid, item.offset)
-    elif item.kind == METADATA_ITEM:
-        yield Range(item.objectid, superblock.node_size)
+def _of_leaves(
+    leaves: Iterable[bytes], superblock: Superblock, groups: dict[int, int]
+) -> Iterator[Extent]:
+    """The extents in these leaves; what block groups say that they use is noted in `groups`."""
+    node_size = superblock.node_size
+    for leaf in leaves:
+        for objectid, kind, offset, at, _ in headers(leaf):
+            if kind == EXTENT_ITEM:
+                yield objectid, objectid + offset
+            elif kind == METADATA_ITEM:
+                yield objectid, objectid + node_size
+            elif kind == BLOCK_GROUP_ITEM:
+                groups[objectid] = number(leaf, HEADER + at, 8)
 
 
-def _chunk_of(chunks: tuple[Chunk, ...], extent: Range) -> Chunk | None:
-    """None for an extent of a chunk that was made after the chunks were asked for."""
-    index = bisect_right(chunks, extent.offset, key=lambda chunk: chunk.address) - 1
-    return chunks[index] if index >= 0 and extent.end <= chunks[index].end else None
+def _of_keys(keys: Iterable[Key], superblock: Superblock) -> Iterator[Extent]:
+    node_size = superblock.node_size
+    for objectid, kind, offset in keys:
+        if kind == EXTENT_ITEM:
+            yield objectid, objectid + offset
+        elif kind == METADATA_ITEM:
+            yield objectid, objectid + node_size
+
+
+def _runs(extents: Iterable[Extent]) -> Iterator[Range]:
+    """Extents without a gap between them as one: there may be tens of millions."""
+    start = end = 0
+    for first, behind in extents:
+        if first == end:
+            end = behind
+            continue
+        if end > start:
+            yield between(start, end)
+        start, end = first, behind
+    if end > start:
+        yield between(start, end)
 
 
 def _gaps(chunks: tuple[Chunk, ...], extents: Iterable[Range]) -> Iterator[tuple[Chunk, Range]]:

@@ -166,12 +166,19 @@ class Trees:
         first, last = (tree, ROOT_ITEM, 0), (tree, ROOT_ITEM, 1 << 64)
         return self._walk(self._superblock.root, first, last)
 
+    def leaves(self, tree: int) -> Iterator[bytes]:
+        return self._leaves(self._root(tree), (0, 0, 0), (1 << 64, 0, 0))
+
     def _walk(self, root: Root, first: Key, last: Key) -> Iterator[Item]:
+        for leaf in self._leaves(root, first, last):
+            yield from _items(leaf, first, last)
+
+    def _leaves(self, root: Root, first: Key, last: Key) -> Iterator[bytes]:
         raw = self._node(root)
-        count = number(raw, 96, 4)
         if root.level == 0:
-            yield from _items(raw, count, first, last)
+            yield raw
             return
+        count = number(raw, 96, 4)
         end = HEADER + count * POINTER.size
         expect(end <= len(raw), "a broken node")
         pointers = list(POINTER.iter_unpack(raw[HEADER:end]))
@@ -179,7 +186,7 @@ class Trees:
             before = n + 1 < count and tuple(pointers[n + 1][:3]) <= first
             if not before and tuple(key) <= last:
                 below = Root(address=address, level=root.level - 1, generation=generation)
-                yield from self._walk(below, first, last)
+                yield from self._leaves(below, first, last)
 
     def _node(self, at: Root) -> bytes:
         """A node that is the one that was meant; what a newer transaction left there is not."""
@@ -206,13 +213,18 @@ class Trees:
         raise BadFormat(f"address {address} is not on this device alone")
 
 
-def _items(raw: bytes, count: int, first: Key, last: Key) -> Iterator[Item]:
-    end = HEADER + count * ITEM.size
-    expect(end <= len(raw), "a broken leaf")
-    for objectid, kind, offset, start, size in ITEM.iter_unpack(raw[HEADER:end]):
+def headers(leaf: bytes) -> Iterator[tuple[int, ...]]:
+    """Of each item: objectid, kind, offset, and where its data is, behind HEADER. Fast."""
+    end = HEADER + number(leaf, 96, 4) * ITEM.size
+    expect(end <= len(leaf), "a broken leaf")
+    return ITEM.iter_unpack(leaf[HEADER:end])
+
+
+def _items(raw: bytes, first: Key, last: Key) -> Iterator[Item]:
+    for objectid, kind, offset, start, size in headers(raw):
         if first <= (objectid, kind, offset) <= last:
             at = HEADER + start
-            expect(end <= at <= at + size <= len(raw), "a broken leaf")
+            expect(at <= at + size <= len(raw), "a broken leaf")
             data = raw[at : at + size]
             yield Item(objectid=objectid, kind=kind, offset=offset, data=data)
 
