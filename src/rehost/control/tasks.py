@@ -177,7 +177,8 @@ def report(db: sa.Connection, task: Task, said: Progress) -> Task:
         reported_at=now,
         **{name: value for name, value in said.figures.items() if value is not None},
     ).with_phase(phase)
-    if said.phase == task.keeping.name:  # it is at it, so the first copy is complete
+    if said.phase == task.keeping.name and task.settings.syncing:
+        # It is at it, so the first copy is complete, whether or not it said so.
         run = run.with_phase(_done(run.phase(task.copying.name), now))
     after = save(db, task, replace(task, run=run))
     after = _keeps_in_step(db, after)

@@ -9,6 +9,8 @@ import msgspec
 import rehost
 from rehost.control.operation import Access, Context, operation
 from rehost.control.store import sources as table
+from rehost.control.store import tasks
+from rehost.control.task_record import Task
 from rehost.errors import PathNotFound
 from rehost.model.limits import Meta, Text
 from rehost.model.source import SourceState
@@ -167,7 +169,8 @@ def list_error_servers(
         rows = table.page(
             db, ctx.caller.projects, filters, limit=limit or ERROR_PAGE, offset=offset
         )
-    return ListErrorServersResponse(count=count, migration_errors=tuple(map(_error, rows)))
+        errors = tuple(_error(row, tasks.current(db, row.id)) for row in rows)
+    return ListErrorServersResponse(count=count, migration_errors=errors)
 
 
 def _v3(ctx: Context) -> Version:
@@ -186,17 +189,22 @@ def _show_v3(ctx: Context) -> ShowApiVersionResponse:
     )
 
 
-def _error(row: Any) -> MigrationErrors:  # noqa: ANN401 - a row of sources
-    failed = [check for check in msgspec.json.decode(row.checks_en) if check["result"] == "ERROR"]
+def _error(row: Any, task: Task | None) -> MigrationErrors:  # noqa: ANN401 - a row of sources
     report = msgspec.json.decode(row.report)
     return MigrationErrors(
-        error_json=json.dumps(failed if row.state == SourceState.UNAVAILABLE else []),
+        error_json=json.dumps(_failures(row, task)),
         host_name=report.get("hostname") or "",
         name=row.name,
         source_id=row.id,
         source_ip=row.ip or row.ipv6,
-        target_ip="",
+        target_ip=task.settings.target_ip if task is not None else "",
     )
+
+
+def _failures(row: Any, task: Task | None) -> list[Any]:  # noqa: ANN401 - a row of sources
+    if row.state == SourceState.UNAVAILABLE:
+        return [c for c in msgspec.json.decode(row.checks_en) if c["result"] == "ERROR"]
+    return [msgspec.json.decode(task.error)] if task is not None and task.error else []
 
 
 OPERATIONS = (
