@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bench import load, server
+from bench import fleet, load, server
 from bench.stock import Stock, fill
 from rehost.control.store.database import Database
 from rehost.control.store.schema import heartbeats, sources
@@ -78,6 +78,41 @@ def agents() -> None:
     tell("agents: ms of a poll", [1000 * x for x in latencies])
 
 
+def startup() -> None:
+    """`rehost serve` on 100,000 sources: seconds from its start to the first answer."""
+    for name, on_postgresql in (("SQLite", False), ("PostgreSQL", True)):
+        with fleet.stocked(fleet.SOURCES, on_postgresql=on_postgresql) as stock:
+            for workers in (1, 2):
+                seconds, spent = fleet.starts(stock, workers=workers, rounds=5)
+                what = f"startup: {name}, {workers} processes"
+                tell(f"{what}, seconds", seconds)
+                tell(f"{what}, seconds of CPU", spent)
+
+
+def crowd() -> None:
+    """100,000 sources, 10,000 polling agents, two processes on PostgreSQL."""
+    interval, rounds = 30, 3
+    with fleet.stocked(fleet.SOURCES, agents=fleet.AGENTS) as stock:
+        with fleet.serving(stock, 2) as (process, _):
+            latencies, share = fleet.poll(stock, process, interval=interval, rounds=rounds)
+            time.sleep(12)  # the last heartbeats are written within 10 s
+        seen, connected = counted(stock)
+    print(f"crowd: {len(latencies)} polls answered, {share:.1%} of one core", flush=True)
+    print(f"crowd: {seen} of {fleet.AGENTS} heartbeats, {connected} connected", flush=True)
+    tell("crowd: ms of a poll", [1000 * x for x in latencies])
+
+
+def tasks() -> None:
+    """Creating, showing and listing tasks beside none and 100,000 finished ones, PostgreSQL."""
+    with fleet.stocked(fleet.SOURCES) as stock, fleet.serving(stock, 2):
+        some = stock.source_ids[2:102]
+        few = fleet.task_times(stock, some)
+        fleet.finish_many(stock, fleet.SOURCES)
+        many = fleet.task_times(stock, some)
+    for what, took in few.items():
+        compare(f"tasks: ms of {what}", list(zip(many[what], took, strict=True)))
+
+
 def discover() -> None:
     """The agent's discovery of this machine, a process each: seconds and memory."""
     runs = [load.run_agent("discover", "--json") for _ in range(ROUNDS)]
@@ -127,7 +162,7 @@ def url(port: int = PORT) -> str:
 
 def counted(stock: Stock) -> tuple[int, int]:
     """Heartbeats stored, and sources shown as connected."""
-    database = Database(f"sqlite:///{stock.data / 'rehost.db'}")
+    database = Database(stock.database or f"sqlite:///{stock.data / 'rehost.db'}")
     with database.read() as db:
         seen = db.execute(sa.select(sa.func.count()).select_from(heartbeats)).scalar_one()
         there = db.execute(
@@ -149,6 +184,9 @@ SCENARIOS: dict[str, Callable[[], None]] = {
     "scale": scale,
     "agents": agents,
     "discover": discover,
+    "startup": startup,
+    "crowd": crowd,
+    "tasks": tasks,
 }
 
 if __name__ == "__main__":

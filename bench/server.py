@@ -8,7 +8,7 @@ from pathlib import Path
 
 from litestar import Litestar, Response, get
 
-from rehost.control import serve
+from rehost.control import serve, worker
 from rehost.control.config import ServeConfig
 
 BODY_BYTES = 7000
@@ -21,7 +21,7 @@ def constant() -> Response[bytes]:
 
 
 def application() -> Litestar:
-    app = serve.application()
+    app = worker.application()
     app.register(constant)
     return app
 

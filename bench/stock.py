@@ -13,9 +13,10 @@ from bench.machine import REPORT
 from rehost.control import registration
 from rehost.control.config import ServeConfig
 from rehost.control.operation import Caller
-from rehost.control.serve import open_services, prepare
+from rehost.control.serve import prepare
 from rehost.control.store import credentials, identity
 from rehost.control.store.schema import sources, tokens
+from rehost.control.worker import open_services
 from rehost.model.server import Report
 
 BATCH = 5000
@@ -24,14 +25,15 @@ BATCH = 5000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
     data: Path
+    database: str  # URL; "" is SQLite in the data folder
     token: str
     source_ids: tuple[str, ...]
     agent_tokens: tuple[str, ...]  # of the first sources
 
 
-def fill(data: Path, *, count: int, agents: int = 0) -> Stock:
+def fill(data: Path, *, count: int, agents: int = 0, database: str = "") -> Stock:
     """Register `count` sources; the first `agents` get credentials of their own."""
-    services = open_services(prepare(ServeConfig(data=data)))
+    services = open_services(prepare(ServeConfig(data=data, database=database)))
     with services.database.write() as db:
         project = identity.ensure_project(db, "default", domain="default")
         user = identity.create_user(db, "bench", project.domain, password_hash="-")
@@ -63,9 +65,19 @@ def fill(data: Path, *, count: int, agents: int = 0) -> Stock:
                     for agent_token, source_id in zip(agent_tokens, ids, strict=False)
                 ],
             )
+        if database:  # what autovacuum would do in a while
+            number = "SELECT setval(pg_get_serial_sequence('sources', 'number'), :last)"
+            db.execute(sa.text(number), {"last": count})
+            db.execute(sa.text("ANALYZE"))
     services.hot.close()
     services.database.close()
-    return Stock(data=data, token=token, source_ids=tuple(ids), agent_tokens=agent_tokens)
+    return Stock(
+        data=data,
+        database=database,
+        token=token,
+        source_ids=tuple(ids),
+        agent_tokens=agent_tokens,
+    )
 
 
 def copy(row: dict[str, Any], number: int) -> dict[str, Any]:

@@ -17,6 +17,15 @@ def test_agent_starts_with_the_standard_library_alone():
     subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True)
 
 
+def test_the_process_that_starts_the_serving_ones_imports_little():
+    code = "import sys, rehost.__main__, rehost.control.serve; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {"litestar", "alembic", "keystoneauth1", "typer", "rich", "rehost.control.api"}
+    assert not heavy & set(loaded)
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
 def test_every_operation_says_what_it_does(operation):
     summary = (operation.function.__doc__ or "").strip().split("\n", 1)[0]

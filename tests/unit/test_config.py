@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rehost.control.config import ServeConfig, load, override
-from rehost.control.targets import open_provider
+from rehost.control.provider import open_provider
 from rehost.errors import BadConfiguration
 
 

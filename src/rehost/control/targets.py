@@ -1,63 +1,24 @@
-"""What the target of a source is to be like, and where it is made."""
+"""What the target of a source is to be like."""
 
 import re
 from collections.abc import Iterator
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from rehost.contract.transfer import TransferDisk
 from rehost.control.api.source_body import DiskInTargetServer, InitTargetServer
-from rehost.control.config import ServeConfig
 from rehost.control.task_record import Task
-from rehost.errors import BadConfiguration
 from rehost.model.disk import DeviceUse
 from rehost.model.server import Firmware, Report
-from rehost.providers.base import DiskSpec, Interface, Provider, TargetServer, TargetSpec
+from rehost.providers.base import DiskSpec, Interface, TargetServer, TargetSpec
 from rehost.task_errors import SourceDiskGone, TargetTooSmall
 
-if TYPE_CHECKING:
-    from rehost.providers.qemu import QemuOptions
-
-E = TypeVar("E", bound=StrEnum)
 MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 # The firmware starts from the first disk.
 FIRST = (DeviceUse.BOOT, DeviceUse.OS, DeviceUse.NORMAL)
 SECTORS = (512, 4096)
 LEAST_MEMORY = 1 << 30  # bytes
-
-
-def open_provider(config: ServeConfig) -> Provider:
-    """Raises BadConfiguration for one that is not known."""
-    folder = config.data / "targets"
-    if config.provider == "qemu":
-        from rehost.providers.qemu import QemuProvider
-
-        return QemuProvider(folder, _qemu_options(config))
-    if config.provider == "null":
-        from rehost.providers.null import NullProvider
-
-        return NullProvider(folder)
-    raise BadConfiguration(f"option provider: {config.provider!r} is neither qemu nor null")
-
-
-def _qemu_options(config: ServeConfig) -> "QemuOptions":
-    from rehost.providers.qemu.options import Acceleration, Chipset, QemuOptions
-
-    return QemuOptions(
-        acceleration=_one_of(Acceleration, "qemu_acceleration", config.qemu_acceleration),
-        chipset=_one_of(Chipset, "qemu_chipset", config.qemu_chipset),
-        bridge=config.qemu_bridge,
-    )
-
-
-def _one_of(kind: type[E], option: str, value: str) -> E:
-    try:
-        return kind(value)
-    except ValueError as e:
-        known = ", ".join(member.value for member in kind)
-        raise BadConfiguration(f"option {option}: {value!r} is none of {known}") from e
 
 
 def spec(task: Task, source: Any) -> TargetSpec:  # noqa: ANN401 - a row of sources
