@@ -1,5 +1,4 @@
-"""Starts the program `rehost`. The service's worker processes import this file too, so what the
-program is made of is imported when it runs."""
+"""Starts the program `rehost`."""
 
 import sys
 

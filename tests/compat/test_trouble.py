@@ -1,9 +1,13 @@
 """What goes wrong around the service, and what it says then."""
 
+import contextlib
+import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +104,23 @@ def test_writers_wait_for_one_that_takes_long(service: Service):
         assert service.call("GET", "/v3/sources?limit=1", X_Auth_Token=token)[0] == 200
     waiting.join(20)
     assert status == [200]
+
+
+@pytest.mark.parametrize("after_s", [0, 0.05, 0.2, 0.5, 1])
+def test_stops_while_its_processes_are_still_starting(tmp_path, after_s):
+    words = ["serve", "--data", str(tmp_path), "--port", str(free_port()), "--workers", "2"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "rehost", *words], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it says where it serves, then starts the others
+        time.sleep(after_s)
+        process.terminate()
+        try:
+            process.wait(30)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_serves_at_a_name(tmp_path):

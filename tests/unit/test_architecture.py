@@ -17,7 +17,7 @@ def test_agent_starts_with_the_standard_library_alone():
     subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True)
 
 
-def test_the_process_that_starts_the_serving_ones_imports_little():
+def test_what_is_wrong_with_a_configuration_is_said_before_much_is_imported():
     code = "import sys, rehost.__main__, rehost.control.serve; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

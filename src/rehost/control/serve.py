@@ -1,8 +1,10 @@
 """`rehost serve`: prepares the data folder, then serves with one or more processes."""
 
 import dataclasses
+import importlib
 import json
 import os
+import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -19,8 +21,9 @@ from rehost.control.store.database import Database
 from rehost.errors import BadConfiguration, CannotServe
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
-# How the configuration reaches the worker processes, which start by importing worker.py.
+# How the configuration reaches the worker processes, and who started them.
 HANDOVER = "REHOST_SERVE_CONFIG_JSON"
+PARENT = "REHOST_SERVE_PID"
 
 
 def serve(config: ServeConfig) -> None:
@@ -37,6 +40,10 @@ def serve(config: ServeConfig) -> None:
 def run(config: ServeConfig, factory: str) -> None:
     """Run worker processes, each with the application that `factory`, "module:name", makes."""
     os.environ[HANDOVER] = json.dumps(dataclasses.asdict(config), default=str)
+    os.environ[PARENT] = str(os.getpid())
+    # Once, and not in each of the processes, which are forked from this one.
+    importlib.import_module(factory.partition(":")[0])
+    os.register_at_fork(after_in_child=_heed_signals)
     certificate = Path(config.tls_certificate) if config.tls_certificate else None
     key = Path(config.tls_key) if config.tls_key else None
     Granian(
@@ -51,6 +58,13 @@ def run(config: ServeConfig, factory: str) -> None:
         ssl_cert=certificate,
         ssl_key=key,
     ).serve()
+
+
+def _heed_signals() -> None:
+    """Undo what a forked process inherits: handlers that note a signal for the parent, so that one
+    which comes before the process has its own is lost, and the parent waits for ever."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _address(config: ServeConfig) -> str:

@@ -1,6 +1,7 @@
 """One of the processes that serve: all that answers requests and drives tasks in it.
 
-Apart from serve.py, which starts them: the process that only starts others need not import this.
+Apart from serve.py, which gets everything ready, says what is wrong, and imports this before it
+forks.
 """
 
 import dataclasses
@@ -24,7 +25,7 @@ from rehost.control.heartbeat import Heartbeats
 from rehost.control.provider import open_provider
 from rehost.control.receivers import Receivers
 from rehost.control.runner import Runner
-from rehost.control.serve import HANDOVER, own_pin
+from rehost.control.serve import HANDOVER, PARENT, own_pin
 from rehost.control.services import AgentBundle, Services
 from rehost.control.store.database import Database
 from rehost.control.store.hot import open_hot
@@ -40,7 +41,8 @@ WRITERS = 8
 
 def application() -> Litestar:
     """The application of one worker process."""
-    end_with_parent()  # or it held the port, with an older program, against the next service
+    # Or it held the port, with an older program, against the next service
+    end_with_parent(int(os.environ[PARENT]))
     config = override(ServeConfig(), **json.loads(os.environ[HANDOVER]))
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     services = open_services(config)

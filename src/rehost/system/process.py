@@ -127,9 +127,14 @@ def run(
     return done.stdout
 
 
-def end_with_parent() -> None:
-    """Get SIGTERM when the process that started this one ends, even if it was killed."""
+def end_with_parent(parent: int | None = None) -> None:
+    """Get SIGTERM when the process that started this one ends, even if it was killed.
+
+    With its id, also if it has ended already.
+    """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if parent is not None and os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _dies_with_parent() -> tuple[str, ...]:
