@@ -232,7 +232,7 @@ def test_a_moment_of_refusal_does_not(agent, registered):
 
 
 def test_an_unknown_command_is_answered(agent, registered):
-    service = Service(command={"command_name": "START", "command_param": {"task_id": "t"}})
+    service = Service(command={"command_name": "RSET_LOG_ACL", "command_param": {"task_id": "t"}})
     with standin(service, port=registered) as server:
         process = agent.start("run")
         until(lambda: any(seen.target.endswith("command_result") for seen in server.seen))
@@ -240,7 +240,7 @@ def test_an_unknown_command_is_answered(agent, registered):
         ended(process)
     answer = next(seen for seen in server.seen if seen.target.endswith("command_result"))
     assert answer.target == f"/v3/sources/{SOURCE}/command_result"
-    assert answer.body["command_name"] == "START"
+    assert answer.body["command_name"] == "RSET_LOG_ACL"
     assert answer.body["result"] == "fail"
     assert "does not know" in answer.body["result_detail"]["error_msg"]
 

@@ -1,11 +1,12 @@
 """What a sender says of its progress, in the API's words."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 BLOCK = 1 << 20
+MIB = 1 << 20
 MBIT = 1_000_000 / 8
+RESCAN = "rescan"
 SUBTASKS = {"copying": "MIGRATE_LINUX_BLOCK", "syncing": "SYNC_LINUX_BLOCK"}
 FIRST = {"START": "copying", "SYNC": "syncing"}
 
@@ -15,24 +16,17 @@ Progress = Mapping[str, Any]  # of stages/replicate/progress.py, as JSON
 def progress_body(command: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """For PUT /v3/tasks/{task_id}/progress.
 
-    100 % are kept for the end of a command, or the service would take it for done. In the trace
-    is what the API has no field for: JSON, for who looks closer.
+    100 % are kept for the end of a command, or the service would take it for done.
     """
     progress, phase = told["progress"], told.get("phase")
     disks = progress["disks"]
-    trace = {
-        "disks": disks,
-        "trouble": progress["trouble"],
-        "standing": told.get("standing"),
-        "trackers": told.get("trackers"),
-    }
     total, done = (sum(disk[name] for disk in disks) for name in ("total", "done"))
     body: dict[str, Any] = {
         "subtask_name": SUBTASKS[phase or FIRST[command]],
         "progress": min(99, 100 * done // total) if total else 0,
         "replicatesize": done,
         "totalsize": total,
-        "process_trace": json.dumps(trace),
+        "process_trace": "; ".join(_trace(told)),
         "migrate_speed": round(progress["wire_rate"] / MBIT, 2),
     }
     if progress["ratio"] is not None:
@@ -40,6 +34,33 @@ def progress_body(command: str, told: Mapping[str, Any]) -> dict[str, Any]:
     if progress["remaining_s"] is not None:
         body["remain_time"] = int(progress["remaining_s"])
     return body
+
+
+def _trace(told: Mapping[str, Any]) -> Iterator[str]:
+    """What the API has no field for, as an operator reads it."""
+    if trouble := told["progress"]["trouble"]:
+        yield trouble
+    standing = told.get("standing")
+    if standing and standing["passes"]:
+        yield from _standing(standing)
+    trackers = told.get("trackers") or {}
+    if slow := [disk for disk, chosen in trackers.items() if chosen["tracker"] == RESCAN]:
+        yield f"changes of {', '.join(slow)} are found by comparing all of it"
+    elif trackers:
+        kinds = sorted({chosen["tracker"] for chosen in trackers.values()})
+        yield f"changes are tracked by {' and '.join(kinds)}"
+
+
+def _standing(standing: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{standing['lag'] / MIB:.1f} MiB behind, {standing['lag_s']:.1f} s"
+    change, send = standing["change_rate"], standing["send_rate"]
+    if standing["converge_s"] is None and change and send:
+        yield (
+            f"the source writes {change / MIB:.0f} MiB/s and {send / MIB:.0f} MiB/s can be sent: "
+            "it does not catch up"
+        )
+    if standing["stall_s"] is not None:
+        yield f"a cut now would hold writes up for {standing['stall_s']:.2f} s"
 
 
 def consistency(result: Mapping[str, Any], progress: Progress | None) -> list[dict[str, Any]]:

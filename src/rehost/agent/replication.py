@@ -158,16 +158,23 @@ class Replication:
 
     def _ended(self, work: Work, status: int) -> CommandResult | None:
         if "result" in self._told:
-            self._report(work)
-            rows = consistency(self._told["result"], self._told.get("progress"))
-            if rows:
-                agent_api.report_consistency(self._client, work.task_id, rows)
+            self._report_last(work)
             self._work = None
             return result(work.command, Result.SUCCESS, {})
         error = self._told.get("error")
         if error is None:  # it was killed, or ran out of memory: what it sent is there
             raise SenderDied(f"the process that copies ended with status {status}")
         raise SenderFailed(error["code"], error["message"], retryable=error["retryable"])
+
+    def _report_last(self, work: Work) -> None:
+        """What is lost here is no reason to copy everything again."""
+        try:
+            self._report(work)
+            rows = consistency(self._told["result"], self._told.get("progress"))
+            if rows:
+                agent_api.report_consistency(self._client, work.task_id, rows)
+        except Error as e:
+            log.warning("the service was not told what the comparison gave: %s", e)
 
     def _exchange(self, work: Work, child: Child) -> None:
         """Tell the service how far it is, and the child what it may do. The copying goes on

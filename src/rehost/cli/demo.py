@@ -20,7 +20,8 @@ from types import FrameType
 
 from rich.console import Console
 
-from rehost.cli import exits, output, report
+from rehost.cli import demo_migration, exits, output, report
+from rehost.cli.demo_disk import make_disk
 from rehost.cli.document import Json, rows, text
 from rehost.contract.client import Client
 from rehost.contract.credentials import Login, Token
@@ -41,6 +42,15 @@ class Place:
     folder: Path
     service: str
     password: str = field(repr=False)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def disk(self) -> Path:
+        """Goes with this machine's own disks."""
+        return self.folder / "small-disk.img"
 
     @property
     def environ(self) -> dict[str, str]:
@@ -67,11 +77,15 @@ def demo() -> None:
         with _step(out, f"creating the user {USER}"):
             token = _create_operator(place)
         client = Client(place.service, Token(token))
+        with _step(out, "making a small disk"):
+            make_disk(place.disk)
         with _step(out, "starting the agent of this machine"):
             agent = stack.enter_context(_agent(place, client))
         with _step(out, "waiting for the checks"):
             source = _wait_for_checks(client, agent)
-        _show(out, source, place, token)
+        _show(out, source)
+        demo_migration.migrate(out, client, text(source, "id"), place.disk, place.data)
+        _show_for_programs(out, client, source, place, token)
         if sys.stdout.isatty():
             _stay(out, place, token, [service, agent])
 
@@ -106,7 +120,10 @@ def _free_port() -> int:
 @contextmanager
 def _service(place: Place) -> Iterator[Process]:
     argv = _rehost(
-        "serve", "--port", place.service.rpartition(":")[2], "--data", str(place.folder / "data")
+        "serve",
+        *("--port", place.service.rpartition(":")[2]),
+        *("--data", str(place.data)),
+        *("--poll-interval", "1"),
     )
     log = place.folder / "service.log"
     with process.running(argv, name="the service", log=log, environ=place.environ) as service:
@@ -125,7 +142,7 @@ def _service(place: Place) -> Iterator[Process]:
 
 def _create_operator(place: Place) -> str:
     """Make the one user, log in, and return the token."""
-    argv = _rehost("user", "create", USER, "--password-stdin", "--data", str(place.folder / "data"))
+    argv = _rehost("user", "create", USER, "--password-stdin", "--data", str(place.data))
     process.run(argv, name="`rehost user create`", environ=place.environ, text=place.password)
     login = Login(user=USER, password=place.password, domain="default", project="default")
     answer = Client(place.service).call("POST", "/v3/auth/tokens", body=login.body())
@@ -137,7 +154,8 @@ def _agent(place: Place, client: Client) -> Iterator[Process]:
     """Register this machine with an enrolment code, as a real source does, and start its agent."""
     code = client.call("POST", "/v3/rehost/enrolments", body={"hours": 1}).body["code"]
     state = ("--state-dir", str(place.folder / "agent"))
-    register = ("register", "--service", place.service, "--code", code, *state)
+    disk = ("--disk", str(place.disk))
+    register = ("register", "--service", place.service, "--code", code, *disk, *state)
     process.run(_rehost_agent(*register), name="`rehost-agent register`", environ=place.environ)
     with process.running(
         _rehost_agent("run", *state),
@@ -163,16 +181,22 @@ def _wait_for_checks(client: Client, agent: Process) -> Json:
     return found[0]
 
 
-def _show(out: Console, source: Json, place: Place, token: str) -> None:
-    look = output.look(out)
-    url = f"{place.service}/v3/sources/{text(source, 'id')}"
+def _show(out: Console, source: Json) -> None:
     out.print()
-    output.show(report.draw(source, out.width, look))
+    output.show(report.draw(source, out.width, output.look(out)))
+
+
+def _show_for_programs(
+    out: Console, client: Client, source: Json, place: Place, token: str
+) -> None:
+    look = output.look(out)
+    path = f"/v3/sources/{text(source, 'id')}"
+    url = f"{place.service}{path}"
     out.print("", report.heading("The same for programs", out.width, look), sep="\n")
     out.print(f'curl -H "X-Auth-Token: {token}" {url}', markup=False, soft_wrap=True)
     out.print()
     out.file.flush()
-    output.show_json(source)
+    output.show_json(client.call("GET", path).body)
 
 
 def _stay(out: Console, place: Place, token: str, processes: list[Process]) -> None:
