@@ -51,6 +51,9 @@ FILES = {"ExportConsistencyResults": "text/csv"}
 SOURCES = "tests/compat/test_sources.py"
 TEMPLATES = "tests/compat/test_templates.py"
 MIGPROJECTS = "tests/compat/test_migprojects.py"
+TASKS = "tests/compat/test_tasks.py"
+REPORTS = "tests/compat/test_task_reports.py"
+RUNNER = "tests/compat/test_runner.py"
 # By operation: what it does that the public service does not, or not so, and the test of it.
 DEPARTURES: dict[str, tuple[tuple[str, str], ...]] = {
     "RegisterServer": (
@@ -61,6 +64,40 @@ DEPARTURES: dict[str, tuple[tuple[str, str], ...]] = {
         (
             "a one-time code in X-Enrolment-Code stands for the token",
             f"{SOURCES}::test_enrolment_code_registers_once",
+        ),
+    ),
+    "CreateTask": (
+        (
+            "a source that its checks find unfit is not started: 409, or SMS.2206 for its system",
+            f"{TASKS}::test_an_unfit_source_is_not_started",
+        ),
+        (
+            "tasks of type MIGRATE_FILE are kept but cannot be started yet",
+            f"{TASKS}::test_files_cannot_be_migrated_by_themselves",
+        ),
+    ),
+    "UpdateTaskStatus": (
+        (
+            "cutover, test, clone_test, migration_test, skip and clear are refused: 409",
+            f"{TASKS}::test_what_a_ready_task_cannot_do",
+        ),
+    ),
+    "UpdateCopyState": (
+        (
+            "the state follows the task; what contradicts it is a 409",
+            f"{REPORTS}::test_a_source_s_state_is_its_task_s",
+        ),
+    ),
+    "ShowCertKey": (
+        (
+            "an agent gets its own key only, and nobody one for a task that ended",
+            f"{REPORTS}::test_an_agent_gets_its_own_certificate_and_nobody_else_s",
+        ),
+    ),
+    "CollectLog": (
+        (
+            "our agent uploads to the service, whatever bucket is named",
+            f"{REPORTS}::test_a_log_is_uploaded_by_its_agent_and_downloaded_by_an_operator",
         ),
     ),
 }
@@ -148,6 +185,66 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         (
             "each user and each agent accepts for itself",
             "tests/compat/test_agreements.py::test_each_caller_accepts_for_itself",
+        ),
+    ),
+    "ListTasks": (
+        (
+            "newest first; count is of all that match",
+            f"{TASKS}::test_lists_are_counted_and_filtered",
+        ),
+    ),
+    "ShowTask": (
+        (
+            "an agent sees the task of its own source only (SMS.2248)",
+            f"{TASKS}::test_an_agent_reaches_its_own_task_alone",
+        ),
+    ),
+    "DeleteTask": (
+        (
+            "the target goes with its task unless the migration succeeded",
+            f"{RUNNER}::test_the_target_of_what_was_not_migrated_goes_with_its_task",
+        ),
+    ),
+    "DeleteTasks": (
+        (
+            "all of the named are deleted, or none",
+            f"{TASKS}::test_a_running_task_is_not_deleted_nor_its_source",
+        ),
+    ),
+    "UpdateTaskSpeed": (
+        (
+            "a task that is too fast for its threshold is stopped",
+            f"{REPORTS}::test_a_task_that_is_too_fast_is_stopped",
+        ),
+    ),
+    "UpdateSpeed": (
+        (
+            "rows may go on past midnight, but not overlap",
+            f"{REPORTS}::test_wrong_speed_limits_are_told",
+        ),
+    ),
+    "ShowsSpeedLimits": (
+        (
+            "what no row is about has the task's own limit",
+            f"{REPORTS}::test_speed_limits_cover_the_day",
+        ),
+    ),
+    "UploadSpecialConfigurationSetting": (
+        (
+            "keys that are not given stay",
+            f"{REPORTS}::test_configurations_are_merged_by_key",
+        ),
+    ),
+    "ShowPassphrase": (
+        (
+            "made with the task, stored encrypted",
+            f"{REPORTS}::test_the_passphrase_is_stored_encrypted",
+        ),
+    ),
+    "ExportConsistencyResults": (
+        (
+            "a CSV file with the last comparison of each task",
+            f"{REPORTS}::test_consistency_results_are_shown_and_exported",
         ),
     ),
 }

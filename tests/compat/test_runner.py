@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from rehost.contract.transfer import receiver_name
 from tests.compat.bodies import linux
 from tests.compat.conftest import Service
 from tests.compat.rig import Rig
@@ -174,3 +176,34 @@ def test_a_target_that_cannot_be_made_fails_the_task_and_says_why(rig: Rig):
     rig.act(task_id, "start")
     assert rig.until(lambda: rig.transfer(task_id))
     assert rig.show(task_id)["error_json"] == ""
+
+
+def test_off_loopback_a_receiver_knows_its_own_agent(make_service: Callable[..., Service]):
+    service = make_service("--provider", "null", "--public-url", "http://rehost.invalid:1")
+    rig = Rig(service, service.token(project="outside"))
+    mine, other = (rig.task(rig.source(**small()), auto_start=True) for _ in range(2))
+    transfer = rig.until(lambda: rig.transfer(mine))
+    assert (transfer["host"], transfer["tls"]) == ("rehost.invalid", True)
+    assert is_awaited(rig, transfer["port"], mine, mine)
+    assert not is_awaited(rig, transfer["port"], mine, other)
+
+
+def is_awaited(rig: Rig, port: int, task_id: str, presented: str) -> bool:
+    """Whether the receiver of a task goes on with who presents a task's certificate."""
+    keys = rig.call("GET", f"/v3/tasks/{presented}/certkey")
+    tls = ssl.create_default_context(cadata=keys["ca"])
+    file = rig.service.data / "agent.pem"
+    file.write_text(keys["cert"] + keys["private_key"])
+    tls.load_cert_chain(file)
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        tls.wrap_socket(plain, server_hostname=receiver_name(task_id)) as connection,
+    ):
+        connection.settimeout(1)
+        try:
+            connection.recv(1)  # a refusal, or the end
+        except TimeoutError:
+            return True  # it waits for what is said first
+        except OSError:
+            return False
+        return False
