@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bench import fleet, load, server
+from bench import fleet, load, replicate, server
 from bench.stock import Stock, fill
 from rehost.control.store.database import Database
 from rehost.control.store.schema import heartbeats, sources
@@ -27,8 +27,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("what", nargs="*", choices=[[], *SCENARIOS], help="all without one")
     chosen = parser.parse_args().what or list(SCENARIOS)
-    if shutil.which("wrk") is None:
-        parser.error("wrk, which makes the load, is missing: apt-get install wrk")
+    for name in chosen:
+        for program, package in NEEDED.get(name, WRK).items():
+            if shutil.which(program) is None:
+                parser.error(f"{program} is missing: apt-get install {package}")
     for name in chosen:
         SCENARIOS[name]()
 
@@ -179,6 +181,16 @@ def tell(what: str, figures: Sequence[float]) -> None:
     )
 
 
+WRK = {"wrk": "wrk"}
+NEEDED = {
+    "discover": {},
+    "replicate": {
+        "nbdcopy": "libnbd-bin",
+        "qemu-nbd": "qemu-utils",
+        "debootstrap": "debootstrap",
+        "tc": "iproute2",
+    },
+}
 SCENARIOS: dict[str, Callable[[], None]] = {
     "show": show,
     "scale": scale,
@@ -187,6 +199,7 @@ SCENARIOS: dict[str, Callable[[], None]] = {
     "startup": startup,
     "crowd": crowd,
     "tasks": tasks,
+    "replicate": replicate.replicate,
 }
 
 if __name__ == "__main__":

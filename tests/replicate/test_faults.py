@@ -3,7 +3,9 @@
 import contextlib
 import errno
 import json
+import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -327,3 +329,58 @@ def test_a_device_that_fails_in_a_range(tmp_path, image, receiver, failing_devic
     wanted = bytearray(image.read_bytes()[: 16 * MIB])
     wanted[9 * MIB + 8192 : 9 * MIB + 12288] = bytes(4096)
     assert receiver.target.read_bytes()[: 16 * MIB] == wanted
+
+
+def test_a_sender_needs_little_memory_whatever_the_size_of_the_disk(tmp_path):
+    size = 1 << 37
+    image = make_image(tmp_path / "image", 64 * MIB, holes=0)
+    with image.open("r+b") as file:
+        file.truncate(size)
+    with Receiver(tmp_path / "notes", tmp_path / "target", size) as receiver:
+        # All of it is used, as on a disk that holds nothing that is known.
+        with sender_process(job(receiver, image)) as process:
+            peaks = [(line, peak_bytes(process.pid) or 0) for line in process.stdout]
+        assert "result" in peaks[-1][0]
+        assert 0 < max(peak for _, peak in peaks) < 200_000_000
+        compared = ["cmp", f"--bytes={64 * MIB}", str(image), str(receiver.target)]
+        subprocess.run(compared, check=True)
+
+
+def peak_bytes(pid):
+    """None once it has ended."""
+    with contextlib.suppress(OSError, IndexError):
+        return int(Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
+    return None
+
+
+def cached_bytes(path):
+    return int(subprocess.check_output(["fincore", "-b", "-n", "-o", "RES", path]))
+
+
+@pytest.mark.needs("fincore")
+def test_the_sources_page_cache_is_left_as_it_is(image, receiver):
+    with image.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        file.read(2 * MIB)
+    before = cached_bytes(image)
+    if before > SIZE / 2:
+        pytest.skip("this file system keeps its files in memory")
+    with sending(receiver.peer, image) as sender:
+        sender.first_pass(ALL)
+        assert sender.verify(ALL) == {}
+    assert cached_bytes(image) <= before + MIB
+
+
+def test_no_clock_that_may_jump_is_looked_at():
+    """Time stands, leaps and goes back on machines that are migrated: waits must not."""
+    root = Path(__file__).parents[2] / "src" / "rehost"
+    files = [
+        *(root / "receiver").glob("*.py"),
+        *(root / "contract" / name for name in ("channel.py", "frames.py", "client.py")),
+        *(
+            root / "stages" / "replicate" / f"{name}.py"
+            for name in ("control", "courtesy", "lane", "link", "progress", "compression")
+        ),
+    ]
+    assert [f.name for f in files if re.search(r"\btime\.time\(", f.read_text())] == []

@@ -13,16 +13,21 @@ import stat
 from pathlib import Path
 
 PAGE = 4096
+SECTOR = 512
 _BLKDISCARD = 0x1277
 _BLKZEROOUT = 0x127F
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2
 _ATTRIBUTE = "user.rehost.store"
 _CACHESTAT = 451  # the number is the same on all architectures
+_HUGE = 2 << 20
+_PEEK = 64  # enough to know of nearly all data that they are not zeros
+_ZEROS = bytes(_PEEK)
 _COPY_SIZE = 1 << 20
 _UNSUPPORTED = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_quick = ctypes.PyDLL(None)  # for what takes less than giving the GIL away
 _libc.memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 
@@ -37,12 +42,18 @@ class AlignedBuffer:
     """Memory that O_DIRECT takes. `front` bytes before `view` are for what is sent ahead of it."""
 
     def __init__(self, size: int, *, front: int = 0) -> None:
-        self._map = mmap.mmap(-1, PAGE + size)
-        whole = memoryview(self._map)
+        length = PAGE + size
+        self._map = mmap.mmap(-1, length + _HUGE)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
+        start = -address % _HUGE
+        with contextlib.suppress(OSError):
+            # One huge page instead of hundreds that the kernel pins one by one for each request.
+            self._map.madvise(mmap.MADV_HUGEPAGE)
+        whole = memoryview(self._map)[start : start + length]
         self.view = whole[PAGE:]
         self.front = whole[PAGE - front : PAGE]
         self._whole = whole
-        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._map)) + PAGE
+        self._address = address + start + PAGE
 
     def with_front(self, length: int) -> memoryview:
         """The front and the first `length` bytes, as one piece."""
@@ -50,7 +61,7 @@ class AlignedBuffer:
 
     def is_zero(self, length: int) -> bool:
         """Whether the first `length` bytes are all zero."""
-        if self.view[0]:
+        if length > _PEEK and bytes(self.view[:_PEEK]) != _ZEROS:
             return False
         return not _libc.memcmp(self._address, self._address + 1, length - 1)
 
@@ -67,9 +78,16 @@ class BlockFile:
         self._plain = os.open(path, mode)
         self._direct = _open_direct(path, mode)
         try:
-            self.is_device = stat.S_ISBLK(os.fstat(self._plain).st_mode)
+            found = os.fstat(self._plain)
+            self.is_device = stat.S_ISBLK(found.st_mode)
             self.size = os.lseek(self._plain, 0, os.SEEK_END)
             self._alignment = _alignment(self._direct, self.size)
+            # A file that is cached as a whole may be read from there. One that is in part may not:
+            # at the end of that part the kernel would read ahead, and cache more and more of it.
+            # Nor may a device: what is cached of it may be older than what its filesystem wrote.
+            self._cached = not self.is_device and (
+                self._cached_pages(0, self.size) * PAGE >= found.st_blocks * SECTOR
+            )
         except OSError:
             self.close()
             raise
@@ -105,9 +123,7 @@ class BlockFile:
     def read_into(self, view: memoryview, offset: int) -> None:
         """Fill `view`; raises OSError, EIO also where the file ends before."""
         at = 0
-        # What a file has in the cache anyway comes from there, and spares the disk. Not so of a
-        # device: what is cached under its name may be older than what its filesystem has written.
-        cached = not self.is_device and self._is_cached(offset, len(view))
+        cached = self._cached and self._cached_pages(offset, len(view)) * PAGE >= len(view)
         while at < len(view):
             fd = self._plain if cached else self._fd(offset + at, len(view) - at)
             done = os.preadv(fd, [view[at:]], offset + at)
@@ -159,13 +175,13 @@ class BlockFile:
         """Where the data that `offset` is in end."""
         return self.size if self.is_device else os.lseek(self._plain, offset, os.SEEK_HOLE)
 
-    def _is_cached(self, offset: int, length: int) -> bool:
-        """Whether all of it is; False where the kernel (before 6.5) cannot say."""
+    def _cached_pages(self, offset: int, length: int) -> int:
+        """-1 where the kernel (before 6.5) cannot say."""
         wanted = (ctypes.c_uint64 * 2)(offset, length)
         found = (ctypes.c_uint64 * 5)()
-        if _libc.syscall(_CACHESTAT, self._plain, wanted, found, 0):
-            return False
-        return bool(found[0] == (offset + length - 1) // PAGE - offset // PAGE + 1)
+        if _quick.syscall(_CACHESTAT, self._plain, wanted, found, 0):
+            return -1
+        return int(found[0])
 
     def _fd(self, offset: int, length: int) -> int:
         aligned = not (offset | length) & (self._alignment - 1)

@@ -1,6 +1,7 @@
 """Sends ranges of disks to a task's receiver, again and again, over the same connections."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -55,7 +56,9 @@ class Sender:
         self._sources = {source.id: source for source in sources}
         self._tally = Tally({id_: source.name for id_, source in self._sources.items()})
         link = Link(peer, self.control, stall_s=options.stall_s)
-        lanes = options.connections
+        # Within one machine both ends share the CPUs: more connections only take turns.
+        most = max(2, len(os.sched_getaffinity(0)))
+        lanes = min(options.connections, most) if link.is_local else options.connections
         self._shared = Shared(
             link=link,
             sources=self._sources,
