@@ -189,6 +189,9 @@ def test_an_agent_that_is_gone_cannot_keep_a_task_from_stopping(home):
         sources.update(db, task.source_id, {"connected": False})
     runner.turn()
     assert stored(home, task.id).state is TaskState.ABORT
+    assert stored(home, task.id).finish_date is not None
+    act(home, task.id, Action.START)
+    assert stored(home, task.id).finish_date is None
 
 
 def test_what_a_deleted_task_left_is_removed_once_its_receiver_is_gone(home):

@@ -59,6 +59,7 @@ class Runner:
         self._retries: dict[str, _Retry] = {}
         self._held: frozenset[str] = frozenset()
         self._renewed = 0.0
+        self._said = ""
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="runner", daemon=True)
@@ -99,8 +100,9 @@ class Runner:
             while not self._stopping.is_set():
                 try:
                     self.turn()
+                    self._said = ""
                 except DatabaseUnavailable as e:
-                    log.warning("tasks wait: %s", e)
+                    self._say_once(f"tasks wait: {e}")
                 except Exception:
                     # The outermost loop of this thread: other tasks go on.
                     log.exception("cannot look after tasks")
@@ -110,6 +112,12 @@ class Runner:
                         retry.at = 0.0
         finally:
             self._leave()
+
+    def _say_once(self, text: str) -> None:
+        """Until something else is to be said, or all is well."""
+        if text != self._said:
+            self._said = text
+            log.warning("%s", text)
 
     def _leave(self) -> None:
         self._receivers.close()

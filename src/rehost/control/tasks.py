@@ -131,9 +131,11 @@ def hear(db: sa.Connection, task: Task, news: News, *, error: str = "") -> Task:
     if news in (News.KEEPS_IN_STEP, News.COPIED):
         after = replace(after, run=replace(after.run, synchronizes=True))
     elif news in (News.MIGRATED, News.SYNCED):
-        after = replace(after, run=replace(after.run, migrated=True), finish_date=now_ms())
+        after = replace(after, run=replace(after.run, migrated=True))
+    if after.state not in BUSY_STATES:
+        after = replace(after, finish_date=now_ms())
     if error:
-        after = replace(after, error=error, finish_date=now_ms())
+        after = replace(after, error=error)
     return save(db, task, after)
 
 
