@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-LIMIT_S = 120
+LIMIT_S = 300
 DEMO = [sys.executable, "-m", "rehost.cli.demo"]
 
 
@@ -60,7 +60,7 @@ def test_in_a_pipe_it_shows_this_machine_and_ends(environ, tmp_path):
     migrated = re.findall(r"^(?:source|target) +([0-9a-f]{64}) ", done.stdout, re.MULTILINE)
     assert len(migrated) == 2
     assert len(set(migrated)) == 1
-    assert re.search(r"^\d{3} MiB in use were compared .*: 0 differ$", done.stdout, re.MULTILINE)
+    assert re.search(r"^\d+ MiB in use were compared .*: 0 differ$", done.stdout, re.MULTILINE)
     assert shown["current_task"]["state"] == "MIGRATE_SUCCESS"
     assert list(tmp_path.iterdir()) == []
     assert processes_with(tmp_path) == []

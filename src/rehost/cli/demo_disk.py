@@ -11,7 +11,8 @@ from rehost.system import process
 MIB = 1 << 20
 SIZE = 1024 * MIB
 START = MIB  # of the one partition
-FILES = 300 * MIB  # at most
+FILES = 128 * MIB  # at most
+MOST = 2000  # files
 SECTOR = 512
 LINUX = 0x83
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -51,8 +52,8 @@ def _partition_table() -> bytes:
 
 
 def _gather(source: Path, files: Path) -> None:
-    """Copy a tree of files, as many as FILES holds."""
-    room = FILES
+    """Copy a tree of files, as many as FILES holds, and MOST."""
+    room, left = FILES, MOST
     for folder, _, names in os.walk(source):
         there = files / Path(folder).relative_to(source)
         there.mkdir(parents=True, exist_ok=True)
@@ -60,7 +61,7 @@ def _gather(source: Path, files: Path) -> None:
             file = Path(folder, name)
             if file.is_symlink() or not os.access(file, os.R_OK):
                 continue
-            room -= file.stat().st_size
-            if room < 0:
+            room, left = room - file.stat().st_size, left - 1
+            if min(room, left) < 0:
                 return
             shutil.copyfile(file, there / name)
