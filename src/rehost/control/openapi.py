@@ -17,6 +17,7 @@ import rehost
 from rehost import errors
 from rehost.control.api.error_body import ErrorBody
 from rehost.control.api.examples import EXAMPLES
+from rehost.control.links import links
 from rehost.control.operation import JSON, Access, Operation
 
 BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
@@ -92,6 +93,8 @@ def document(operations: Sequence[Operation]) -> Json:
     paths: Json = {}
     for operation in shown:
         described = _operation(operation, schemas)
+        if leading := links(operation, shown):
+            described["responses"][str(int(operation.status))]["links"] = leading
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
