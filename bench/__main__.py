@@ -105,9 +105,10 @@ def crowd() -> None:
 
 
 def tasks() -> None:
-    """Creating, showing and listing tasks beside none and 100,000 finished ones, PostgreSQL."""
+    """Creating, showing and listing tasks: beside a page of finished ones, and 100,000."""
     with fleet.stocked(fleet.SOURCES) as stock, fleet.serving(stock, 2):
         some = stock.source_ids[2:102]
+        fleet.finish_many(stock, fleet.PAGE)
         few = fleet.task_times(stock, some)
         fleet.finish_many(stock, fleet.SOURCES)
         many = fleet.task_times(stock, some)

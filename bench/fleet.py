@@ -25,6 +25,7 @@ from rehost.control.store.schema import tasks
 PORT = 18782
 SOURCES = 100_000
 AGENTS = 10_000
+PAGE = 50  # tasks that a list has if it is not told otherwise
 
 
 @contextlib.contextmanager
