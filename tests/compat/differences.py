@@ -78,7 +78,7 @@ DEPARTURES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "UpdateTaskStatus": (
         (
-            "cutover, test, clone_test, migration_test, skip and clear are refused: 409",
+            "test, clone_test, migration_test, skip and clear are refused: 409",
             f"{TASKS}::test_what_a_ready_task_cannot_do",
         ),
     ),

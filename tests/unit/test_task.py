@@ -20,7 +20,7 @@ RUNNING, SYNCING, ABORTING = TaskState.RUNNING, TaskState.SYNCING, TaskState.ABO
 POSSIBLE = {
     TaskState.READY: {"start": RUNNING},
     TaskState.RUNNING: {"stop": ABORTING, "error_for_overspeed": ABORTING},
-    TaskState.SYNCING: {"stop": ABORTING, "error_for_overspeed": ABORTING},
+    TaskState.SYNCING: {"stop": ABORTING, "error_for_overspeed": ABORTING, "cutover": SYNCING},
     TaskState.MIGRATE_SUCCESS: {"sync": SYNCING},
     TaskState.SYNC_SUCCESS: {"sync": SYNCING},
     TaskState.MIGRATE_FAIL: {"start": RUNNING, "restart": RUNNING},

@@ -34,6 +34,7 @@ REPORT_S = 2.0
 ASK_S = 1.0  # between questions whether the target is ready
 MBIT = 1_000_000 / 8
 PROGRAM = "rehost.agent.sender"
+SYNC = "SYNC"
 THREADS = "LINUX_BLOCK_COMPRESS_THREAD_NUM"
 
 Disks = Callable[[], Collection[str]]
@@ -75,11 +76,17 @@ class Replication:
         """Carry out START or SYNC; its result comes from `turn`. Supersedes an earlier one.
 
         What is being carried out already may be handed out again, as the service cannot know.
+        SYNC for a task that is kept in step tells that one to come to its end.
         """
-        if self._work is not None and self._work.command == command:
+        work = Work(command=command, task_id=str(command.parameters.get("task_id", "")))
+        before = self._work
+        if before is not None and before.command == command:
             return
-        self.stop()
-        self._work = Work(command=command, task_id=str(command.parameters.get("task_id", "")))
+        if before and before.task_id == work.task_id and command.name == SYNC and self._child:
+            self._child.tell(json.dumps({"finish": True}))
+        else:
+            self.stop()
+        self._work = work
 
     def stop(self) -> None:
         """End what runs; what has arrived stays, and becomes durable. May be called again."""
@@ -124,10 +131,12 @@ class Replication:
             [sys.executable, "-m", PROGRAM],
             environ={**os.environ, "PYTHONPATH": str(Path(rehost.__file__).parents[1])},
         )
-        self._child.tell(json.dumps(self._job(transfer, wanted)))
+        self._child.tell(json.dumps(self._job(work.command, transfer, wanted)))
         log.info("copying for task %s to %s port %d", work.task_id, transfer.host, transfer.port)
 
-    def _job(self, transfer: Transfer, wanted: Mapping[str, str]) -> dict[str, Any]:
+    def _job(
+        self, command: Command, transfer: Transfer, wanted: Mapping[str, str]
+    ) -> dict[str, Any]:
         tls = agent_api.certificates(self._client, transfer.task_id) if transfer.tls else None
         threads = wanted.get(THREADS, "")
         options = {"connections": min(8, max(1, int(threads)))} if threads.isdecimal() else {}
@@ -138,7 +147,8 @@ class Replication:
             "tls": None if tls is None else encode(tls),
             "disks": [{"id": d.id, "name": d.name, "path": d.name} for d in transfer.disks],
             "limit": self._limit,
-            "syncing": transfer.syncing,
+            # SYNC is for one synchronization, which ends.
+            "syncing": transfer.syncing and command.name != SYNC,
             "verify": True,
             "hooks": str(self._state / "hooks.toml"),
             "options": options,

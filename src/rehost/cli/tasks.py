@@ -1,4 +1,4 @@
-"""rehost tasks: create, list, show, watch, start, stop, restart, sync, limit, logs, delete."""
+"""rehost tasks: create, list, show, watch, start … cutover, limit, logs, delete."""
 
 import re
 from pathlib import Path
@@ -211,6 +211,12 @@ def restart(tasks: Tasks, watch: Watch = False) -> None:
 def sync(tasks: Tasks, watch: Watch = False) -> None:
     """Copy once more what has changed since the migration."""
     _act(tasks, "sync", "Synchronizing", watch=watch)
+
+
+@commands.command()
+def cutover(tasks: Tasks, watch: Watch = False) -> None:
+    """End keeping targets in step: they are what their sources were at one last moment."""
+    _act(tasks, "cutover", "Cutting over", watch=watch)
 
 
 @commands.command()

@@ -1,7 +1,7 @@
 """What may happen to a task, and what follows. Pure: whoever calls stores the step.
 
 ACTIONS and REPORTS are the whole of it; docs/task-states.md shows them. An action that depends on
-what no stage can do yet (a test launch, a cutover) is in no line, and so is refused.
+what no stage can do yet (a test launch, a rollback) is in no line, and so is refused.
 """
 
 from collections.abc import Mapping
@@ -90,6 +90,8 @@ ACTIONS: Mapping[tuple[TaskState, Action], Step] = {
     (TaskState.MIGRATE_FAIL, Action.RESTART): _BEGIN,
     (TaskState.MIGRATE_SUCCESS, Action.SYNC): _SYNC,
     (TaskState.SYNCING, Action.STOP): _STOP,
+    # What changes until the cut is sent, and then the agent is done.
+    (TaskState.SYNCING, Action.CUTOVER): _SYNC,
     (TaskState.SYNCING, Action.ERROR_FOR_OVERSPEED): _STOP,
     (TaskState.SYNC_SUCCESS, Action.SYNC): _SYNC,
     (TaskState.SYNC_FAIL, Action.SYNC): _SYNC,
