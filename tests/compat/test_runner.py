@@ -161,6 +161,28 @@ def test_a_killed_service_goes_on_where_it_was(make_service: Callable[..., Servi
     rig.until_state(task_id, "MIGRATE_SUCCESS")
 
 
+def test_a_process_takes_over_from_one_that_was_killed(make_service: Callable[..., Service]):
+    service = make_service("--provider", "null", "--workers", "2")
+    rig = Rig(service, service.token(project="two"))
+    task_id = rig.task(rig.source(**small()), auto_start=True)
+    first = rig.until(lambda: rig.transfer(task_id))
+    [pid] = receivers(task_id)
+    killed = parent(pid)
+    os.kill(killed, signal.SIGKILL)
+    again = rig.until(lambda: (t := rig.transfer(task_id)) and t["port"] != first["port"] and t)
+    [other] = rig.until(lambda: [r for r in receivers(task_id) if r != pid])
+    assert again["disks"] == first["disks"]
+    assert parent(other) not in (0, killed)
+
+
+def parent(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return 0
+    return int(status.partition("PPid:")[2].split()[0])
+
+
 def test_a_target_that_cannot_be_made_fails_the_task_and_says_why(rig: Rig):
     source_id = rig.source(**small())
     task_id = rig.task(source_id)

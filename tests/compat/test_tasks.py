@@ -109,7 +109,7 @@ def test_callers_that_race_start_it_once(rig: Rig):
         ({"os_type": "WINDOWS"}, "os_type"),
         ({"auto_start": "yes"}, "auto_start"),
         ({"source_server": {}}, "source_server"),
-        ({"target_server": {"name": "x"}}, "vm_id"),
+        ({"target_server": {"name": "x", "vm_id": 1}}, "vm_id"),
         ({"vm_template_id": "nobody"}, "vm_template_id"),
         ({"region_id": None}, "region_id"),
         (
