@@ -58,11 +58,13 @@ def cut(
     disks: Sequence[str],
     work: Callable[[], T],
     *,
+    before: Callable[[], object] = lambda: None,
     limit_s: float = LIMIT_S,
     hooks: Sequence[Hook] = (),
 ) -> Cut[T]:
     """Run `work` while all filesystems that write to these disks are frozen.
 
+    `before` is one more pass, best: it runs when all is ready, and the less is left for `work`.
     They are thawed after `limit_s` whatever happens; then FreezeEnded is raised. A hook's `post`
     runs after the thaw if its `pre` was started, also when the cut fails, or this process is
     killed. Raises FreezeFailed, FreezeEnded, HookFailed, and what `work` raises.
@@ -74,7 +76,7 @@ def cut(
         try:
             for hook in hooks:
                 _run_before(hook, freezer, started)
-            with freezer.held():
+            with freezer.held(before):
                 value = work()
         finally:
             if not freezer.hooks_are_done:

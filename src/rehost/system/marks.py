@@ -251,6 +251,10 @@ def wait_for_programs() -> None:
 
 def _parts(area: Area, layout: Layout, first: int, behind: int) -> Iterator[tuple[int, int]]:
     ends = (*area.starts[1:], area.outside)
+    if behind <= ends[0]:  # as most are
+        start = area.starts[0]
+        yield (first - start) << layout.shift, (behind - start) << layout.shift
+        return
     for level, (start, end) in enumerate(zip(area.starts, ends, strict=True)):
         low, high = max(first, start) - start, min(behind, end) - start
         if low < high:
