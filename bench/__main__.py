@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bench import fleet, load, replicate, server
+from bench import fleet, load, replicate, server, sync
 from bench.stock import Stock, fill
 from rehost.control.store.database import Database
 from rehost.control.store.schema import heartbeats, sources
@@ -201,6 +201,7 @@ SCENARIOS: dict[str, Callable[[], None]] = {
     "crowd": crowd,
     "tasks": tasks,
     "replicate": replicate.replicate,
+    "sync": sync.main,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,266 @@
+"""scripts/bench sync: what change tracking and the cut cost a source that is at work.
+
+Needs root, loop devices and fio. Disks are sparse files in a temporary folder, attached past the
+page cache.
+"""
+
+import json
+import mmap
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from rehost.model.ranges import Range
+from rehost.stages.cutover import cut
+from rehost.stages.replicate.track import Tracking, track
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+BLOCK = 64 * KIB
+ROUNDS = int(os.environ.get("REHOST_BENCH_ROUNDS", "11"))
+RATE = 50 * MIB  # bytes a second
+WRITE = 16 * KIB
+READERS = 8
+
+
+def run(*argv: object) -> str:
+    return subprocess.run(
+        [str(a) for a in argv], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@contextmanager
+def disk(size: int) -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="rehost-bench-") as folder, ExitStack() as cleanup:
+        image = Path(folder) / "disk"
+        with image.open("wb") as file:
+            file.truncate(size)
+        device = run("losetup", "--find", "--show", "--direct-io=on", image)
+        cleanup.callback(run, "losetup", "--detach", device)
+        yield device
+
+
+@contextmanager
+def tracked(device: str) -> Iterator[Tracking]:
+    tracking = track([device])
+    try:
+        yield tracking
+    finally:
+        tracking.close()
+
+
+def overhead() -> None:
+    """4 KiB random writes, direct, of 16 at a time: alternately with and without a tracker."""
+    with disk(GIB) as device:
+        run("dd", "if=/dev/zero", f"of={device}", "bs=1M", "oflag=direct")
+        iops(device, 2)
+        ratios, plain, followed = [], [], []
+        for turn in range(ROUNDS):
+            figures = {}
+            for with_tracker in (True, False) if turn % 2 else (False, True):
+                if with_tracker:
+                    with tracked(device):
+                        figures[True] = iops(device, 3)
+                else:
+                    figures[False] = iops(device, 3)
+            plain.append(figures[False])
+            followed.append(figures[True])
+            ratios.append(100 * (1 - figures[True] / figures[False]))
+    tell("sync: writes/s without a tracker", plain)
+    tell("sync: writes/s with a tracker", followed)
+    tell("sync: percent fewer writes/s with a tracker", ratios)
+
+
+def iops(device: str, seconds: int) -> float:
+    said = run("fio", "--name=w", f"--filename={device}", "--rw=randwrite", "--bs=4k",
+               "--direct=1", "--ioengine=libaio", "--iodepth=16", "--time_based",
+               f"--runtime={seconds}", "--output-format=json")  # fmt: skip
+    return float(json.loads(said)["jobs"][0]["write"]["iops"])
+
+
+def amplification() -> None:
+    """Bytes that a pass reads, beside the 64 KiB blocks that were written since the last."""
+    ratios, looks = [], []
+    with disk(8 * GIB) as device, tracked(device) as tracking:
+        fd = os.open(device, os.O_WRONLY | os.O_DIRECT)
+        memory = mmap.mmap(-1, 4 * KIB)
+        for turn in range(ROUNDS):
+            chance = random.Random(turn)
+            places = [chance.randrange(8 * GIB // 4096) * 4096 for _ in range(2000)]
+            for at in places:
+                os.pwritev(fd, [memory], at)
+            began = time.perf_counter()
+            taken = tracking.take(device) or ()
+            looks.append(1000 * (time.perf_counter() - began))
+            touched = len({at // BLOCK for at in places}) * BLOCK
+            ratios.append(sum(r.length for r in taken) / touched)
+        os.close(fd)
+    tell("sync: bytes read / bytes of 64 KiB blocks written", ratios)
+    tell("sync: ms to take the changes of 8 GiB", looks)
+
+
+def memory() -> None:
+    """Kernel memory of the tracker of a disk of 1 TiB, as the kernel counts it."""
+    with disk(1 << 40) as device:
+        before = maps()
+        with tracked(device) as tracking:
+            print(f"sync: MB of kernel memory for 1 TiB: {(maps() - before) / 1e6:.1f}")
+            looks = []
+            for _ in range(ROUNDS):
+                began = time.perf_counter()
+                tracking.take(device)
+                looks.append(1000 * (time.perf_counter() - began))
+    tell("sync: ms to take the changes of 1 TiB", looks)
+
+
+def maps() -> int:
+    """Bytes of the maps that this process holds."""
+    found = {}
+    for entry in Path("/proc/self/fdinfo").iterdir():
+        try:
+            fields = dict(line.split(":\t") for line in entry.read_text().splitlines())
+        except (OSError, ValueError):
+            continue
+        if "map_id" in fields:
+            found[fields["map_id"]] = int(fields["memlock"])
+    return sum(found.values())
+
+
+def stall() -> None:
+    """What a writer of 50 MB/s sees of a cut: its slowest write from the freeze to the thaw."""
+    stalls, freezes, usual = [], [], []
+    with disk(2 * GIB) as device, ExitStack() as cleanup:
+        run("mkfs.ext4", "-q", device)
+        folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="rehost-bench-"))
+        run("mount", device, folder)
+        cleanup.callback(run, "umount", folder)
+        copier = cleanup.enter_context(Copier(device))
+        for _ in range(3 * ROUNDS):
+            with tracked(device) as tracking, writing(folder) as log:
+                copier.passes(tracking, seconds=1.5)
+                began = time.monotonic()
+                last_pass = partial(copier.copy_changes, tracking)
+                done = cut(
+                    [device], last_pass, before=partial(copier.passes, tracking, seconds=0.05)
+                )
+                ended = time.monotonic()
+                time.sleep(0.2)
+            took = [(at, s) for at, s in log() if at + s > began]
+            stalls.append(1000 * max(s for at, s in took if at < ended))
+            usual.append(1000 * max(s for at, s in log() if began - 1 < at and at + s < began))
+            freezes.append(1000 * done.duration_s)
+    tell("sync: ms of the freeze", freezes)
+    tell("sync: ms of the slowest write around the freeze", stalls)
+    print(f"sync: their p99: {statistics.quantiles(stalls, n=100, method='inclusive')[98]:.0f} ms")
+    tell("sync: ms of the slowest write in the second before", usual)
+
+
+class Copier:
+    """Reads what changed past the page cache, several blocks at a time as a sender does."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._fd = os.open(device, os.O_RDONLY | os.O_DIRECT)
+        self._local = threading.local()
+        self._readers = ThreadPoolExecutor(READERS, initializer=self._prepare)
+        list(self._readers.map(self._read, [Range(0, BLOCK)] * READERS))
+
+    def __enter__(self) -> "Copier":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._readers.shutdown()
+        os.close(self._fd)
+
+    def copy(self, ranges: Sequence[Range]) -> None:
+        list(self._readers.map(self._read, ranges))
+
+    def _prepare(self) -> None:
+        self._local.memory = mmap.mmap(-1, 4 * MIB)
+
+    def _read(self, r: Range) -> None:
+        memory: mmap.mmap = self._local.memory
+        for at in range(r.offset, r.end, len(memory)):
+            part = memoryview(memory)[: min(len(memory), r.end - at)]
+            os.preadv(self._fd, [part], at)
+            part.release()
+
+    def copy_changes(self, tracking: Tracking) -> None:
+        self.copy(tracking.take(self._device) or ())
+
+    def passes(self, tracking: Tracking, *, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.copy_changes(tracking)
+
+
+WRITER = f"""
+import mmap, os, random, sys, time
+fd = os.open(sys.argv[1] + "/file", os.O_RDWR | os.O_CREAT | os.O_DIRECT)
+size = {GIB}
+memory = mmap.mmap(-1, {WRITE})
+memory[:] = os.urandom({WRITE})
+if os.fstat(fd).st_size < size:  # as a database's file is: written before
+    whole = mmap.mmap(-1, {MIB})
+    for at in range(0, size, {MIB}):
+        os.pwritev(fd, [whole], at)
+print("ready", flush=True)
+took, due = [], time.monotonic()
+while os.path.exists(sys.argv[2]):
+    began = time.monotonic()
+    os.pwritev(fd, [memory], random.randrange(size // {WRITE}) * {WRITE})
+    took.append((began, time.monotonic() - began))
+    due = max(due + {WRITE / RATE}, began - 0.05)
+    time.sleep(max(0, due - time.monotonic()))
+print("\\n".join(f"{{a}} {{b}}" for a, b in took))
+"""
+
+
+@contextmanager
+def writing(folder: str) -> Iterator["Log"]:
+    """A process that writes; afterwards, what its writes took."""
+    with tempfile.NamedTemporaryFile() as stays:
+        argv = [sys.executable, "-c", WRITER, folder, stays.name]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+            if not process.stdout or process.stdout.readline() != "ready\n":
+                raise RuntimeError("the writer did not start")
+            log = Log()
+            try:
+                yield log
+            finally:
+                stays.close()
+                log.lines = process.stdout.read().splitlines()
+
+
+class Log:
+    """When each write began, and how many seconds it took."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self) -> list[tuple[float, float]]:
+        return [(float(a), float(b)) for a, b in map(str.split, self.lines)]
+
+
+def tell(what: str, figures: Sequence[float]) -> None:
+    low, middle, high = min(figures), statistics.median(figures), max(figures)
+    print(
+        f"{what}: median {middle:.4g} (min {low:.4g}, max {high:.4g}, n {len(figures)})", flush=True
+    )
+
+
+def main() -> None:
+    if shutil.which("fio") is None:
+        sys.exit("fio, which writes, is missing: apt-get install fio")
+    for part in (memory, amplification, stall, overhead):
+        part()
