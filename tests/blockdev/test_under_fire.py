@@ -7,7 +7,7 @@ Mutations, each run by hand with `follow_fire` on ext4 for 15 s:
 - ClearsLate, which clears marks after their blocks were read: 133, 347 and 288 blocks of 64 KiB
   differ; on a slow disk, after 4 s, 33.
 - Programs at the issue of requests alone: in guests, on a disk whose writes wait for 10 ms, 3
-  (5.10), 34 (6.1) and 35 (6.12) blocks differ after 4 s; tests/guest/test_kernels.py has this as a check.
+  (5.10), 34 (6.1) and 35 (6.12) blocks differ after 4 s; tests/guest/test_kernels.py checks it.
   Here not in 5 runs: on a loop device there are microseconds between the program's run and the end
   of the write, and most blocks are soon written again. See also test_track.py, where a write ends
   after its block was read, each time.
