@@ -1,3 +1,5 @@
+import os
+import pwd
 import subprocess
 import sys
 
@@ -5,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rehost.control import admin, keys
-from rehost.control.store import credentials, identity
+from rehost.control.store import audit, credentials, identity
 from rehost.control.store.database import Database
 from rehost.errors import BadConfiguration, IdentityExists, IdentityNotFound, InvalidRequest
 
@@ -162,3 +164,26 @@ def test_the_program_itself_fails_in_one_sentence(rehost, tmp_path):
     ended = subprocess.run(program, capture_output=True, text=True, check=False)
     assert ended.returncode == 3
     assert ended.stderr == "rehost: there is no user 'bob' in domain 'default'\n"
+
+
+def test_what_an_administrator_does_is_in_the_audit_trail(rehost, database):
+    rehost("user", "create", "ann")
+    access = rehost("user", "key", "create", "ann").split()[1]
+    rehost("user", "disable", "ann")
+    rehost("role", "create", "watcher")
+    rehost("user", "grant", "ann", "--role", "watcher")
+    with pytest.raises(IdentityNotFound):
+        rehost("user", "delete", "bob")
+    with database.read() as db:
+        owner = identity.require_domain(db, "default")
+        entries = audit.page(db, (), owner.id, audit.Filters(), limit=50, offset=0)
+    assert [(e.event, e.resource_id) for e in reversed(entries)] == [
+        ("createUser", "ann: operator of default"),
+        ("createAccessKey", f"ann {access}"),
+        ("disableUser", "ann"),
+        ("createRole", "watcher"),
+        ("grantRole", "ann: watcher of default"),
+    ]
+    assert {(e.caller_kind, e.caller) for e in entries} == {
+        ("local", pwd.getpwuid(os.getuid()).pw_name)
+    }

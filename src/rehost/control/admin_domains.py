@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from rehost.control.admin_options import Config, Data, opened, say, table
+from rehost.control.admin_options import Config, Data, note, opened, say, table
 
 commands = typer.Typer(no_args_is_help=True, help="Domains of the service on this machine.")
 
@@ -18,6 +18,7 @@ def create_domain(name: Name, data: Data = None, config: Config = None) -> None:
 
     with opened(data, config, create=True) as local, local.database.write() as db:
         domain = identity.create_domain(db, name)
+        note(db, domain, "createDomain", "domains", name)
     say(f"Created domain {name}.")
     print(domain.id)
 
@@ -47,5 +48,7 @@ def delete_domain(name: Name, data: Data = None, config: Config = None) -> None:
     from rehost.control.store import identity
 
     with opened(data, config) as local, local.database.write() as db:
-        identity.delete_domain(db, identity.require_domain(db, name))
+        domain = identity.require_domain(db, name)
+        identity.delete_domain(db, domain)
+        note(db, domain, "deleteDomain", "domains", name)
     say(f"Deleted domain {name}.")

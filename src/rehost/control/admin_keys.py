@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rehost.control.admin_options import Config, Data, Domain, UserName, opened, say, table
+from rehost.control.admin_options import Config, Data, Domain, UserName, note, opened, say, table
 
 commands = typer.Typer(no_args_is_help=True, help="A user's access keys, for signed requests.")
 
@@ -22,6 +22,7 @@ def create_key(
     with opened(data, config) as local, local.database.write() as db:
         user = identity.require_user(db, name, domain=domain)
         access, secret = credentials.create_key(db, user, local.keys)
+        note(db, user.domain, "createAccessKey", "access keys", f"{name} {access}")
     print(f"AK: {access}\nSK: {secret}")
 
 
@@ -52,6 +53,7 @@ def delete_key(
     with opened(data, config) as local, local.database.write() as db:
         user = identity.require_user(db, name, domain=domain)
         credentials.delete_key(db, user, access)
+        note(db, user.domain, "deleteAccessKey", "access keys", f"{name} {access}")
     say(f"Deleted access key {access} of user {name}.")
 
 

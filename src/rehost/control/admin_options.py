@@ -1,5 +1,7 @@
 """What the commands of an administrator share: options, the opened database, the output."""
 
+import os
+import pwd
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -9,7 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from rehost.control.local import Local
+    from rehost.control.store.identity import Domain as DomainRow
+
+LONGEST_NAME = 255  # as the audit trail has it
 
 Config = Annotated[
     Path | None, typer.Option(envvar="REHOST_CONFIG", help="A TOML file with any of the options.")
@@ -30,6 +37,36 @@ def opened(
     from rehost.control.local import open_local
 
     return open_local(config.override(config.load(file), data=data), create=create, upgrade=upgrade)
+
+
+def note(db: "Connection", domain: "DomainRow", event: str, resource: str, name: str) -> None:
+    """Write to the audit trail what this machine's user did, together with doing it."""
+    from rehost.control.clock import now_ms
+    from rehost.control.store import audit
+
+    entry = audit.Entry(
+        at=now_ms(),
+        domain_id=domain.id,
+        project_id=None,
+        caller_kind="local",
+        caller_id=str(os.getuid()),
+        caller=_local_user(),
+        client_ip="",
+        event=event,
+        resource=resource,
+        resource_id=name[:LONGEST_NAME],
+        status=200,
+        error_code="",
+        request_id="",
+    )
+    audit.add(db, entry, keep_since=None)
+
+
+def _local_user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # as in a container, for a number without a name
+        return str(os.getuid())
 
 
 def say(sentence: str) -> None:

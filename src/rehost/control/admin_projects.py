@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from rehost.control.admin_options import Config, Data, Domain, opened, say, table
+from rehost.control.admin_options import Config, Data, Domain, note, opened, say, table
 
 commands = typer.Typer(no_args_is_help=True, help="Projects of the service on this machine.")
 
@@ -21,6 +21,7 @@ def create_project(
     with opened(data, config, create=True) as local, local.database.write() as db:
         owner = identity.ensure_domain(db, domain)
         project = identity.create_project(db, name, owner)
+        note(db, owner, "createProject", "projects", name)
     say(f"Created project {name} in domain {domain}.")
     print(project.id)
 
@@ -43,5 +44,7 @@ def delete_project(
     from rehost.control.store import identity
 
     with opened(data, config) as local, local.database.write() as db:
-        identity.delete_project(db, identity.require_project(db, name, domain=domain))
+        project = identity.require_project(db, name, domain=domain)
+        identity.delete_project(db, project)
+        note(db, project.domain, "deleteProject", "projects", name)
     say(f"Deleted project {name} of domain {domain}.")

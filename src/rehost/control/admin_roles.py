@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rehost.control.admin_options import Config, Data, Domain, opened, say, table
+from rehost.control.admin_options import Config, Data, Domain, note, opened, say, table
 
 if TYPE_CHECKING:
     from rehost.control.policy import Policy
@@ -50,6 +50,7 @@ def create_role(  # noqa: PLR0913, PLR0917 - each is an option
     with opened(data, config, create=True) as local, local.database.write() as db:
         identity.ensure_defaults(db)
         role = roles.create_role(db, name, identity.require_domain(db, domain), wanted)
+        note(db, role.domain, "createRole", "roles", name)
     say(f"Created role {name} in domain {domain}: {_amount(len(role.policy.actions()))}.")
 
 
@@ -70,6 +71,7 @@ def change_role(  # noqa: PLR0913, PLR0917 - each is an option
         role = roles.require_role(db, name, domain=domain)
         wanted = role.policy.changed(allow=allow or (), deny=deny or (), remove=remove or ())
         roles.change_role(db, role, wanted)
+        note(db, role.domain, "changeRole", "roles", name)
     say(f"Role {name} of domain {domain} now: {_amount(len(wanted.actions()))}.")
 
 
@@ -110,7 +112,9 @@ def delete_role(
     from rehost.control.store import roles
 
     with opened(data, config) as local, local.database.write() as db:
-        roles.delete_role(db, roles.require_role(db, name, domain=domain))
+        role = roles.require_role(db, name, domain=domain)
+        roles.delete_role(db, role)
+        note(db, role.domain, "deleteRole", "roles", name)
     say(f"Deleted role {name} of domain {domain}.")
 
 

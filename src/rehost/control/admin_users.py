@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rehost.control.admin_options import Config, Data, Domain, UserName, opened, say, table
+from rehost.control.admin_options import Config, Data, Domain, UserName, note, opened, say, table
 from rehost.control.roles import Role
 
 commands = typer.Typer(no_args_is_help=True, help="Users of the service on this machine.")
@@ -41,6 +41,7 @@ def create_user(  # noqa: PLR0913, PLR0917 - each is an option
         place = identity.require_project(db, project, domain=domain)
         user = identity.create_user(db, name, place.domain, password_hash=password_hash)
         identity.grant(db, user, place, role)
+        note(db, user.domain, "createUser", "users", f"{name}: {role} of {project}")
     say(f"Created user {name}: {role} of project {project} in domain {domain}.")
     if not password_stdin:
         print(f"password: {password}")
@@ -75,7 +76,9 @@ def delete_user(
     from rehost.control.store import identity
 
     with opened(data, config) as local, local.database.write() as db:
-        identity.delete_user(db, identity.require_user(db, name, domain=domain))
+        user = identity.require_user(db, name, domain=domain)
+        identity.delete_user(db, user)
+        note(db, user.domain, "deleteUser", "users", name)
     say(f"Deleted user {name}.")
 
 
@@ -112,6 +115,7 @@ def set_password(
     with opened(data, config) as local, local.database.write() as db:
         user = identity.require_user(db, name, domain=domain)
         identity.set_password(db, user, password_hash=password_hash)
+        note(db, user.domain, "setPassword", "users", name)
     say(f"Changed the password of user {name}; its tokens are revoked.")
     if not password_stdin:
         print(f"password: {password}")
@@ -132,6 +136,7 @@ def grant(
     with opened(data, config) as local, local.database.write() as db:
         user = identity.require_user(db, name, domain=domain)
         identity.grant(db, user, identity.require_project(db, project, domain=domain), role)
+        note(db, user.domain, "grantRole", "users", f"{name}: {role} of {project}")
     say(f"User {name} is {role} of project {project} now.")
 
 
@@ -149,6 +154,7 @@ def revoke(
     with opened(data, config) as local, local.database.write() as db:
         user = identity.require_user(db, name, domain=domain)
         identity.revoke(db, user, identity.require_project(db, project, domain=domain))
+        note(db, user.domain, "revokeRole", "users", f"{name}: {project}")
     say(f"User {name} has no role in project {project} now.")
 
 
@@ -160,6 +166,7 @@ def _set_enabled(
     with opened(data, config) as local, local.database.write() as db:
         user = identity.require_user(db, name, domain=domain)
         identity.set_enabled(db, user, enabled=enabled)
+        note(db, user.domain, "enableUser" if enabled else "disableUser", "users", name)
     say(f"User {name} is {'enabled' if enabled else 'disabled'} now.")
 
 
