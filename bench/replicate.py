@@ -275,7 +275,7 @@ def resume(disk: Path) -> None:
 def _killed_at(share: float, disk: Path, peer: dict[str, Any]) -> int:
     """Bytes that all of it is."""
     job = {**peer, "disks": [{"id": 0, "name": "/dev/vda", "path": str(disk)}],
-           "options": {"courteous": False}, "limit": 300e6}  # fmt: skip
+           "options": {"courteous": False}, "limit": 150e6}  # fmt: skip
     argv = [sys.executable, "-m", "rehost.agent.sender"]
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -5,7 +5,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rehost.contract.codec import encode
@@ -17,6 +16,7 @@ from rehost.stages.replicate.source import Source
 from rehost.stages.replicate.sync import Sync, follow_disks
 from rehost.stages.replicate.track import Tracking, track
 from rehost.storage.used.disk import used_ranges
+from rehost.system.niceness import set_niceness
 
 log = logging.getLogger(__name__)
 
@@ -119,17 +119,8 @@ def _tracking(sources: Sources) -> Iterator[Tracking | None]:
 def _first_of_all() -> Iterator[None]:
     """While the machine waits for this process, it is as important as any other."""
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    _set_nice(0)
+    set_niceness(0)
     try:
         yield
     finally:
-        _set_nice(before)
-
-
-def _set_nice(value: int) -> None:
-    """Of all threads: each has its own."""
-    for thread in Path("/proc/self/task").iterdir():
-        try:
-            os.setpriority(os.PRIO_PROCESS, int(thread.name), value)
-        except (PermissionError, ProcessLookupError):
-            continue  # not root, or it has just ended
+        set_niceness(before)

@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import json
 import logging
-import os
 import platform
 import sys
 import threading
@@ -21,6 +20,7 @@ from rehost.errors import BadConfiguration, Error
 from rehost.stream_errors import PackagesMissing
 from rehost.system import log as logs
 from rehost.system.block_io import keep_freed_memory
+from rehost.system.niceness import set_niceness
 from rehost.system.process import end_with_parent
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _obey(lines: TextIO, control: "Control", finish: threading.Event) -> None:
 
 def give_way() -> None:
     """Everything else on this machine comes before this process."""
-    os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    set_niceness(NICE)
     if (number := _IOPRIO_SET.get(platform.machine())) is not None:
         ctypes.CDLL(None).syscall(number, 1, 0, _BEST_EFFORT_LOWEST)
 
