@@ -261,19 +261,18 @@ def costs(disk: Path) -> None:
 
 
 def resume(disk: Path) -> None:
-    """What is sent again after the sender was killed when 90 % had arrived."""
-    shares = []
+    """What is sent after the sender was killed when it had sent 90 % of what there is to send."""
+    shares, whole = [], ours(disk, LOOPBACK).sent
     for _ in range(ROUNDS):
         with new_target(disk) as target, receiving(target, LOOPBACK, tls=True) as (peer, _process):
-            whole = _killed_at(0.9, disk, peer)
+            _kill_at(0.9 * whole, disk, peer)
             _, _, said = send(disk, LOOPBACK, peer)
             shares.append(said["disks"][0]["sent"] / whole)
             _compare(disk, target)
-    tell("replicate: sent again after a cut at 90 %, share of all", shares)
+    tell("replicate: sent after a cut at 90 %, share of all", shares)
 
 
-def _killed_at(share: float, disk: Path, peer: dict[str, Any]) -> int:
-    """Bytes that all of it is."""
+def _kill_at(sent: float, disk: Path, peer: dict[str, Any]) -> None:
     job = {**peer, "disks": [{"id": 0, "name": "/dev/vda", "path": str(disk)}],
            "options": {"courteous": False}, "limit": 150e6}  # fmt: skip
     argv = [sys.executable, "-m", "rehost.agent.sender"]
@@ -286,10 +285,9 @@ def _killed_at(share: float, disk: Path, peer: dict[str, Any]) -> int:
         process.stdin.flush()
         for line in process.stdout:
             for progress in json.loads(line).get("progress", {}).get("disks", []):
-                total = int(progress["total"])
-                if progress["done"] >= share * total > 0:
+                if progress["sent"] >= sent:
                     process.kill()
-                    return total
+                    return
     raise RuntimeError("it was over before it could be cut")
 
 

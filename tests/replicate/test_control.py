@@ -58,7 +58,7 @@ def test_stopped_while_it_waits():
 
 
 def test_the_sources_own_work_comes_first():
-    load = [Load(others=0.99, stalled=None)]
+    load = [Load(others=0.5, stalled=90.0)]
     courtesy = Courtesy(lanes=4, measure=lambda: load[0], window_s=0)
     seen = []
     for _ in range(5):
