@@ -54,7 +54,7 @@ def test_a_task_from_start_to_end(rig: Rig):
     source_id = rig.source(**small())
     task_id = rig.task(source_id, auto_start=True)
     transfer = rig.until(lambda: rig.transfer(task_id))
-    assert (transfer["host"], transfer["tls"]) == ("127.0.0.1", False)
+    assert (transfer["host"], transfer["tls"]) == ("127.0.0.1", True)
     assert transfer["disks"] == [{"id": 0, "name": "/dev/vda", "size": 64 << 20}]
     socket.create_connection(("127.0.0.1", transfer["port"]), timeout=5).close()
     task = rig.show(task_id)

@@ -52,7 +52,7 @@ class NotedReceivers(Receivers):
     """Receivers that listen at once."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, authority.load(folder), local=True, host="127.0.0.1")
+        super().__init__(folder, authority.load(folder), host="127.0.0.1")
         self.open: set[str] = set()
         self.opened: Counter[str] = Counter()
 

@@ -1,5 +1,6 @@
 import ast
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -36,11 +37,58 @@ def test_the_same_sources_give_the_same_bytes(pyz, tmp_path):
 def test_only_what_the_agent_needs_is_in_it(pyz):
     names = zipfile.ZipFile(pyz).namelist()
     assert "rehost/agent/rehost-agent.service" in names
-    folders = {name.split("/")[1] for name in names if name.count("/") > 1}
+    own = [name for name in names if name.startswith("rehost/")]
+    folders = {name.split("/")[1] for name in own if name.count("/") > 1}
     assert folders == {"model", "system", "contract", "storage", "stages", "agent"}
     assert not [name for name in names if name.startswith("rehost/stages/check")]
     assert pyz.read_bytes().startswith(b"#!/usr/bin/env python3\n")
     assert pyz.stat().st_mode & 0o111
+
+
+def test_what_copying_needs_comes_along_and_is_loaded_from_where_it_is_unpacked(pyz, tmp_path):
+    program = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(pyz)!r})
+from rehost.contract import packages
+folder = packages.unpack(Path({str(pyz)!r}), Path({str(tmp_path)!r}))
+packages.unpack(Path({str(pyz)!r}), Path({str(tmp_path)!r}))
+sys.path.insert(0, str(folder))
+import rehost.agent.copying
+from rehost.contract.digest import digest
+from rehost.contract.zstd import ZstdCompressor, ZstdDecompressor
+assert ZstdDecompressor().decompress(ZstdCompressor().compress(b"x" * 99, 2)) == b"x" * 99
+print(digest(memoryview(b"")).hex())
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    # Of nothing, from the paper on BLAKE3.
+    assert done.stdout.startswith("af1349b9f5f9a1a6a0404dea36dcc949")
+
+
+def test_packages_for_other_pythons_come_from_wheels(tmp_path):
+    wheel = tmp_path / "blake3-1.0-cp313-cp313-manylinux_2_17_x86_64.whl"
+    compiled = "blake3/blake3.cpython-313-x86_64-linux-gnu.so"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name in (
+            compiled,
+            "blake3/__init__.py",
+            "blake3/py.typed",
+            "blake3-1.0.dist-info/RECORD",
+        ):
+            archive.writestr(name, name)
+    packed = io.BytesIO(bundle.agent_bundle([wheel]))
+    with zipfile.ZipFile(packed) as archive:
+        found = {
+            n: archive.read(n) for n in archive.namelist() if n.startswith("packages/cpython-313")
+        }
+    place = "packages/cpython-313-x86_64-linux-gnu"
+    assert found == {
+        f"{place}/{compiled}": compiled.encode(),
+        f"{place}/blake3/__init__.py": b"blake3/__init__.py",
+    }
 
 
 def test_it_runs_on_the_standard_library_alone(pyz):

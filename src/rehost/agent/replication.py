@@ -10,7 +10,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+import zipfile
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import rehost
 from rehost.agent.commands import failed, result
 from rehost.agent.progress import consistency, progress_body
-from rehost.contract import agent_api
+from rehost.contract import agent_api, packages
 from rehost.contract.agent_api import Command, CommandResult, Result
 from rehost.contract.client import Backoff, Client
 from rehost.contract.codec import encode
@@ -129,10 +130,17 @@ class Replication:
         self._transfer, self._told = transfer, {}
         self._child = Child(
             [sys.executable, "-m", PROGRAM],
-            environ={**os.environ, "PYTHONPATH": str(Path(rehost.__file__).parents[1])},
+            environ={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, self._places()))},
         )
         self._child.tell(json.dumps(self._job(work.command, transfer, wanted)))
         log.info("copying for task %s to %s port %d", work.task_id, transfer.host, transfer.port)
+
+    def _places(self) -> Iterator[Path]:
+        """Where the child finds this program, and the packages that came with it."""
+        program = Path(rehost.__file__).parents[1]
+        yield program
+        if zipfile.is_zipfile(program) and (unpacked := packages.unpack(program, self._state)):
+            yield unpacked
 
     def _job(
         self, command: Command, transfer: Transfer, wanted: Mapping[str, str]

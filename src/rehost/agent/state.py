@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rehost.contract import packages
 from rehost.contract.codec import encode
 from rehost.contract.trust import Trust
 from rehost.errors import AlreadyRunning, NotRegistered, StateNotWritable
@@ -93,6 +95,7 @@ class State:
     def remove(self) -> None:
         """Leave no trace: the file goes, and the folder if nothing else is in it."""
         self.file.unlink(missing_ok=True)
+        shutil.rmtree(self.folder / packages.FOLDER, ignore_errors=True)
         with suppress(OSError):
             self.folder.rmdir()
             sync_folder(self.folder.parent)

@@ -1,16 +1,17 @@
 """The agent in one file: a zip that Python runs, with nothing in it but what the agent needs.
 
-The same sources give the same bytes wherever and whenever they are packed, so the digest of a
-bundle can be printed, pinned and checked.
+The same sources and packages give the same bytes wherever and whenever they are packed, so the
+digest of a bundle can be printed, pinned and checked.
 """
 
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import rehost
+from rehost.contract import packages
 from rehost.system.files import write_atomically
 
 SHEBANG = b"#!/usr/bin/env python3\n"
@@ -55,8 +56,9 @@ def build_agent_bundle(out: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def agent_bundle() -> bytes:
-    """The bundle of the running version."""
+def agent_bundle(wheels: Sequence[Path] = ()) -> bytes:
+    """The bundle of the running version, with what copying disks needs beside the standard
+    library: for Pythons like this one, and for those that `wheels` are for."""
     root = Path(rehost.__file__).parent
     out = io.BytesIO()
     out.write(SHEBANG)
@@ -65,6 +67,9 @@ def agent_bundle() -> bytes:
         _add(archive, "__main__.py", MAIN)
         for file in _files(root):
             _add(archive, f"rehost/{file.relative_to(root).as_posix()}", file.read_bytes())
+        extra = dict(packages.of_wheels(wheels)) | dict(packages.installed())
+        for name, content in sorted(extra.items()):
+            _add(archive, name, content)
     return out.getvalue()
 
 

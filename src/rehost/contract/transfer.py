@@ -18,9 +18,9 @@ class TransferDisk:
 class Transfer:
     """Where a task's agent sends its disks: the answer of GET /v3/rehost/tasks/{task_id}/transfer.
 
-    `tls` is False only for a receiver on the agent's own loopback. `syncing`: once all is copied,
-    the agent goes on to keep the target in step until it is told to stop. `network_check`: the
-    agent first measures the way to the target, and tells the service what it found.
+    The service always says `tls`; without, an agent sends to its own loopback alone. `syncing`:
+    once all is copied, the agent goes on to keep the target in step until it is told to stop.
+    `network_check`: the agent first measures the way to the target, and tells what it found.
     """
 
     task_id: str

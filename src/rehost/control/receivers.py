@@ -47,12 +47,11 @@ class _Failures:
 class Receivers:
     """Used by one thread, which lives as long as the service: receivers end with it."""
 
-    def __init__(self, folder: Path, authority: Authority, *, local: bool, host: str) -> None:
-        """`local`: on loopback, without TLS; else on `host`, an address to listen at."""
+    def __init__(self, folder: Path, authority: Authority, *, host: str) -> None:
+        """`host` is the address that they listen at."""
         self._folder = folder
         self._authority = authority
-        self._local = local
-        self._host = "127.0.0.1" if local else host
+        self._host = host
         self._running: dict[str, _Receiver] = {}
         self._failed: dict[str, _Failures] = {}
 
@@ -122,7 +121,7 @@ class Receivers:
             port=0,
             folder=notes.absolute(),
             disks=disks,
-            tls=None if self._local else self._authority.receiver(task_id),
+            tls=self._authority.receiver(task_id),
         )
         file = home / "config.json"
         encoded = msgspec.json.encode(config, enc_hook=os.fspath)

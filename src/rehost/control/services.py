@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 
 from rehost.contract.bundle import agent_bundle
 from rehost.control.auth import Authenticator
@@ -23,8 +24,9 @@ class AgentBundle:
     digest: str  # sha256, hex
 
     @classmethod
-    def pack(cls) -> "AgentBundle":
-        data = agent_bundle()
+    def pack(cls, wheels: Path) -> "AgentBundle":
+        """`wheels` is a folder that may have packages for Pythons of other sources."""
+        data = agent_bundle(sorted(wheels.glob("*.whl")))
         return cls(data=data, digest=hashlib.sha256(data).hexdigest())
 
 

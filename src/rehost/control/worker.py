@@ -76,7 +76,7 @@ def open_services(config: ServeConfig) -> Services:
         heartbeats=Heartbeats(database, poll_interval=config.poll_interval),
         auth=Authenticator(hot, secrets, keystone=_keystone(config, database)),
         keys=secrets,
-        agent_bundle=AgentBundle.pack(),
+        agent_bundle=AgentBundle.pack(config.data / "agent-wheels"),
         writers=ThreadPoolExecutor(WRITERS, "writer"),
         authority=authority.load(config.data),
         pin=own_pin(config),
@@ -85,11 +85,11 @@ def open_services(config: ServeConfig) -> Services:
 
 def _runner(services: Services) -> Runner:
     config = services.config
-    # Behind a proxy on this machine the service is on loopback, but agents are elsewhere.
-    host = "0.0.0.0" if is_loopback(config.host) else config.host  # noqa: S104
-    receivers = Receivers(
-        config.data / "receivers", services.authority, local=config.is_local, host=host
-    )
+    host = config.host
+    if is_loopback(host) and not config.is_local:
+        # Behind a proxy on this machine the service is on loopback, but agents are elsewhere.
+        host = "0.0.0.0"  # noqa: S104
+    receivers = Receivers(config.data / "receivers", services.authority, host=host)
     provider = open_provider(config)
     return Runner(services.database, provider, receivers, data=config.data)
 

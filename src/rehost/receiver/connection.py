@@ -3,8 +3,6 @@
 import logging
 import threading
 
-from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
-
 from rehost.contract.channel import Channel
 from rehost.contract.digest import digest
 from rehost.contract.frames import (
@@ -26,6 +24,7 @@ from rehost.contract.frames import (
     Welcome,
     Zero,
 )
+from rehost.contract.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 from rehost.receiver.sessions import CONNECTIONS, Sessions
 from rehost.receiver.store import Store
 from rehost.stream_errors import BadFrame, ConnectionLost, DigestWrong, StreamError

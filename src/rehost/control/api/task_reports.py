@@ -248,7 +248,7 @@ def show_transfer(ctx: Context, task_id: str) -> Transfer:
         task_id=task_id,
         host=urlsplit(ctx.base_url).hostname or "",
         port=task.receiver_port,
-        tls=not ctx.services.config.is_local,
+        tls=True,  # also on loopback, where any local user could connect
         disks=task.run.disks,
         syncing=task.settings.syncing,
         network_check=task.settings.start_network_check,

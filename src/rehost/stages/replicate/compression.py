@@ -11,9 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from backports.zstd import ZstdCompressor
-
 from rehost.contract.frames import BLOCK, Codec
+from rehost.contract.zstd import ZstdCompressor
 
 OFF = None
 # Cost in CPU and size of what is left, beside level 1's, on disks of systems.

@@ -1,0 +1,20 @@
+"""zstd: of Python itself from 3.14 on, and a package's with the same interface before."""
+
+import sys
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import (
+        DecompressionParameter,
+        ZstdCompressor,
+        ZstdDecompressor,
+        ZstdError,
+    )
+else:
+    from backports.zstd import (
+        DecompressionParameter,
+        ZstdCompressor,
+        ZstdDecompressor,
+        ZstdError,
+    )
+
+__all__ = ["DecompressionParameter", "ZstdCompressor", "ZstdDecompressor", "ZstdError"]
