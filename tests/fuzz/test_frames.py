@@ -77,7 +77,8 @@ def test_any_bytes_that_reach_new_code(tmp_path, runs):
     corpus.mkdir()
     for number, content in enumerate(RECORDED):
         (corpus / str(number)).write_bytes(content)
-    argv = [sys.executable, "-c", ATHERIS, f"-runs={runs}", "-max_len=4096", str(corpus)]
+    argv = [sys.executable, "-c", ATHERIS, f"-runs={runs}", "-max_len=4096",
+            f"-artifact_prefix={tmp_path}/", str(corpus)]  # fmt: skip
     done = subprocess.run(
         argv, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=1200,
         check=False,

@@ -97,12 +97,13 @@ def kill_often(receiver, draw, times, done):
 )
 def test_receiver_is_killed_at_random_points(image, receiver, seed, times):
     done, draw = threading.Event(), random.Random(seed)
-    control = Control(limit=SIZE / (times * 0.35))  # or it is over before
+    control = Control(limit=SIZE / 2)  # or it is over before
     killer = threading.Thread(target=kill_often, args=(receiver, draw, times, done))
     with sending(receiver.peer, image, control=control) as sender:
         killer.start()
         try:
-            sender.first_pass(ALL)
+            while killer.is_alive():
+                sender.send(ALL)
         finally:
             done.set()
             killer.join()

@@ -143,6 +143,16 @@ def test_a_range_beyond_all_disks_is_refused():
         parsed(content)
 
 
+@pytest.mark.parametrize(
+    ("code", "message"), [(b"REHOST.7000", b"x" * 2067), (b"R" * 33, b"x"), (b"R", b"\xff")]
+)
+def test_errors_that_are_too_long_or_no_text_are_refused(code, message):
+    body = bytes([len(code)]) + len(message).to_bytes(2, "big") + code + message
+    head = bytes([frames.Type.ERROR, 0, 0, 0]) + len(body).to_bytes(4, "big")
+    with pytest.raises(BadFrame):
+        parsed(head + body)
+
+
 def test_a_long_message_is_cut_to_what_a_frame_takes():
     failure = parsed(frames.encode(Failure(code="REHOST.7000", message="ß" * 5000)))
     assert failure == Failure(code="REHOST.7000", message="ß" * 1024)

@@ -59,6 +59,10 @@ class Copying:
 
     def _cut(self, sync: Sync, hooks: tuple[cutover.Hook, ...]) -> dict[str, Any]:
         disks = [str(source.path) for source in self._sources.values() if source.is_device]
+        if not disks and not hooks:
+            # Nothing is mounted from image files: freezing would freeze nothing.
+            sync.settle()
+            return {"frozen": [], "skipped": [], "duration_s": 0.0, "failed_hooks": []}
         for attempt in range(1, CUTS + 1):
             sync.settle()
             try:

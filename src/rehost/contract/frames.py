@@ -364,8 +364,13 @@ def _answer(_: Head, body: bytes) -> Answer:
 
 def _failure(_: Head, body: bytes) -> Failure:
     code, message = _FAILURE.unpack_from(body)
+    if code > MAX_CODE or message > MAX_MESSAGE:
+        raise BadFrame(f"the other end sent an error of {code} and {message} bytes")
     texts = _exactly(body, _FAILURE.size, code + message)
-    return Failure(code=_text(texts[:code]), message=texts[code:].decode(errors="replace"))
+    try:
+        return Failure(code=_text(texts[:code]), message=texts[code:].decode())
+    except UnicodeDecodeError:
+        raise BadFrame("the other end sent a message that is not UTF-8") from None
 
 
 def _number(kind: "type[Flush | Flushed | Finish | Finished]") -> Callable[[Head, bytes], Frame]:
