@@ -41,7 +41,7 @@ WRITERS = 8
 
 def application() -> Litestar:
     """The application of one worker process."""
-    # Or it held the port, with an older program, against the next service
+    # Or it would hold the port, with an older program, against the next service.
     end_with_parent(int(os.environ[PARENT]))
     config = override(ServeConfig(), **json.loads(os.environ[HANDOVER]))
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
