@@ -62,7 +62,7 @@ def tracked(device: str) -> Iterator[Tracking]:
 def overhead() -> None:
     """4 KiB random writes, direct, of 16 at a time: alternately with and without a tracker."""
     with disk(GIB) as device:
-        run("dd", "if=/dev/zero", f"of={device}", "bs=1M", "oflag=direct")
+        run("dd", "if=/dev/zero", f"of={device}", "bs=1M", "count=1024", "oflag=direct")
         iops(device, 2)
         ratios, plain, followed = [], [], []
         for turn in range(ROUNDS):

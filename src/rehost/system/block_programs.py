@@ -4,7 +4,8 @@ Two doors to the same events. *Typed* programs read the kernel's own structures,
 describes in BTF (most kernels from 5.5 on). *Recorded* ones read the record that a tracepoint makes
 for perf (4.18). The second door has a weakness: the kernel runs only one such program, of whomever,
 at a time on each CPU, and skips the rest. So events are also counted by a program that is never
-skipped, and `Attached.lost` is the difference.
+skipped, and `Attached.lost` is the difference. Typed programs are skipped inside themselves only,
+which the kernel counts.
 """
 
 import os
@@ -54,9 +55,6 @@ class On(StrEnum):
     DISCARD = "block_bio_queue"
 
 
-# A typed program that is interrupted is not run again on that CPU (from 6.2 on). A completion can
-# interrupt one that interrupts one: process, soft and hard interrupt. Of three copies one runs.
-COPIES = {On.ISSUE: 1, On.COMPLETE: 3, On.DISCARD: 1}
 # The kernel lets a program read its structures only if that is offered under the GPL as well.
 TYPED_LICENCE = "Dual MIT/GPL"
 WRITES = (On.ISSUE, On.COMPLETE, On.DISCARD)
@@ -119,12 +117,13 @@ class Typed:
     def attach(self, marks: Marks, events: Sequence[On], *, reads: bool = False) -> Attached:
         with _all_or_nothing() as attached:
             devices = attached.keep(_devices(marks))
+            programs: dict[On, int] = {}
             for event in events:
                 identity, prologue = _typed(self._types, event, reads=reads)
-                code = _program(prologue, marks, devices)
-                for _ in range(COPIES[event]):
-                    program = attached.keep(_load_typed(code, identity))
-                    attached.keep(bpf.open_raw_tracepoint(program))
+                program = attached.keep(_load_typed(_program(prologue, marks, devices), identity))
+                programs[event] = program
+                attached.keep(bpf.open_raw_tracepoint(program))
+            attached.count_with(lambda: Lost(*(_missed(programs.get(e)) for e in COUNTED)))
             return attached
 
 
@@ -253,6 +252,12 @@ def _look_up(code: Code, map_fd: int) -> None:
 
 
 # Typed
+
+
+def _missed(program: int | None) -> Bounds:
+    """From 6.2 on, a program does not interrupt itself; the kernel counts when it would have."""
+    count = bpf.misses(program) if program else 0
+    return Bounds(count, count)
 
 
 def _load_typed(code: bytes, identity: int) -> int:
