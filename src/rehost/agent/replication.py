@@ -31,7 +31,7 @@ from rehost.system.child import Child
 
 log = logging.getLogger(__name__)
 
-REPORT_S = 2.0
+REPORT_S = 1.0  # and asked for the limit, which is to act within 2 s
 ASK_S = 1.0  # between questions whether the target is ready
 MBIT = 1_000_000 / 8
 PROGRAM = "rehost.agent.sender"
