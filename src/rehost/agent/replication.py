@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import rehost
+from rehost.agent import network_check
 from rehost.agent.commands import failed, result
+from rehost.agent.network_check import Way
 from rehost.agent.progress import consistency, progress_body
+from rehost.agent.usage import Usage
 from rehost.contract import agent_api, packages
 from rehost.contract.agent_api import Command, CommandResult, Result
 from rehost.contract.client import Backoff, Client
@@ -32,6 +35,7 @@ from rehost.system.child import Child
 log = logging.getLogger(__name__)
 
 REPORT_S = 1.0  # and asked for the limit, which is to act within 2 s
+STEADY_S = 5.0  # of copying, until its speed says something about the network
 ASK_S = 1.0  # between questions whether the target is ready
 MBIT = 1_000_000 / 8
 PROGRAM = "rehost.agent.sender"
@@ -66,8 +70,10 @@ class Replication:
         self._child: Child | None = None
         self._transfer: Transfer | None = None
         self._told: dict[str, Any] = {}  # what the child said last, by kind
+        self._usage: Usage | None = None
+        self._way: Way | None = None  # measured, and to be told with the speed that is reached
         self._limit: float | None = None
-        self._report_at = 0.0
+        self._report_at = self._began = 0.0
 
     @property
     def is_active(self) -> bool:
@@ -125,6 +131,8 @@ class Replication:
                 f"the task is about {', '.join(strange)}, which this machine has not reported as "
                 "its disks; nothing of it is read"
             )
+        if transfer.network_check:
+            self._way = network_check.measure(transfer.host, transfer.port)
         wanted = agent_api.configuration(self._client, work.task_id)
         self._limit = self._current_limit(work)
         self._transfer, self._told = transfer, {}
@@ -133,6 +141,8 @@ class Replication:
             environ={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, self._places()))},
         )
         self._child.tell(json.dumps(self._job(work.command, transfer, wanted)))
+        self._usage = Usage(self._child.pid)
+        self._began = time.monotonic()
         log.info("copying for task %s to %s port %d", work.task_id, transfer.host, transfer.port)
 
     def _places(self) -> Iterator[Path]:
@@ -187,7 +197,7 @@ class Replication:
     def _report_last(self, work: Work) -> None:
         """What is lost here is no reason to copy everything again."""
         try:
-            self._report(work)
+            self._report(work, is_last=True)
             rows = consistency(self._told["result"], self._told.get("progress"))
             if rows:
                 agent_api.report_consistency(self._client, work.task_id, rows)
@@ -216,10 +226,25 @@ class Replication:
             self._end_child()
             self._begin(work, now)
 
-    def _report(self, work: Work) -> None:
+    def _report(self, work: Work, *, is_last: bool = False) -> None:
         if "progress" in self._told:
-            body = progress_body(work.command.name, self._told)
+            figures = self._usage.figures() if self._usage else {}
+            body = progress_body(work.command.name, self._told) | figures
+            if is_last or time.monotonic() - self._began >= STEADY_S:
+                self._tell_way(work, body)
             agent_api.report_progress(self._client, work.task_id, body)
+
+    def _tell_way(self, work: Work, figures: Mapping[str, Any]) -> None:
+        if self._way is None or self._usage is None:
+            return
+        told = network_check.body(
+            self._way,
+            speed=figures["migrate_speed"],
+            cpu=figures.get("total_cpu_usage", 0.0),
+            memory=self._usage.memory_share(),
+        )
+        agent_api.report_network_check(self._client, work.task_id, told)
+        self._way = None
 
     def _current_limit(self, work: Work) -> float | None:
         now = time.localtime()

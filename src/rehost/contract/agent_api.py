@@ -152,6 +152,11 @@ def report_progress(client: Client, task_id: str, body: Mapping[str, Any]) -> No
     client.call("PUT", f"/v3/tasks/{segment(task_id)}/progress", body=body)
 
 
+def report_network_check(client: Client, task_id: str, body: Mapping[str, Any]) -> None:
+    """`body` as POST /v3/{task_id}/update-network-check-info takes it."""
+    client.call("POST", f"/v3/{segment(task_id)}/update-network-check-info", body=body)
+
+
 def report_consistency(client: Client, task_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """`rows` as POST /v3/tasks/{task_id}/consistency-result takes them."""
     path = f"/v3/tasks/{segment(task_id)}/consistency-result"

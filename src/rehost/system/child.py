@@ -26,6 +26,10 @@ class Child:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
     def tell(self, line: str) -> None:
         """Without effect on one that has ended."""
         assert self._popen.stdin is not None  # noqa: S101 - it was asked for
