@@ -16,7 +16,7 @@ SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "ppc64le": 361, "s390x
 PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
 # linux/bpf.h: commands
 MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, PROG_LOAD = 0, 1, 2, 5
-PROG_NEXT_ID, MAP_NEXT_ID, INFO_BY_FD, RAW_TRACEPOINT_OPEN = 11, 12, 15, 17
+PROG_NEXT_ID, MAP_NEXT_ID, PROG_FD_BY_ID, INFO_BY_FD, RAW_TRACEPOINT_OPEN = 11, 12, 13, 15, 17
 # map types
 MAP_TYPE_HASH, MAP_TYPE_ARRAY, MAP_TYPE_PERCPU_ARRAY = 1, 2, 6
 F_MMAPABLE = 1 << 10
@@ -30,7 +30,8 @@ PERF_TYPE_TRACEPOINT = 2
 PERF_FLAG_FD_CLOEXEC = 8
 PERF_EVENT_IOC_ENABLE, PERF_EVENT_IOC_SET_BPF = 0x2400, 0x40042408
 PERF_ATTRIBUTES = 112  # bytes, of the 4.1 kernel; later ones take it
-MISSES_AT, INFO_SIZE = 208, 224  # bpf_prog_info.recursion_misses, from 5.12 on
+# bpf_prog_info: run_time_ns, recursion_misses
+RUN_TIME_AT, MISSES_AT, INFO_SIZE = 192, 208, 224
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -106,13 +107,17 @@ def attach_to_event(event_id: int, program_fd: int) -> int:
 
 def misses(program_fd: int) -> int:
     """How often the kernel did not run the program, as it says from 5.12 on; before, 0."""
-    info = ctypes.create_string_buffer(INFO_SIZE)
-    attributes = struct.pack("<IIQ", program_fd, INFO_SIZE, ctypes.addressof(info))
-    try:
-        _bpf(INFO_BY_FD, attributes)
-    except OSError:
-        return 0
-    return int(struct.unpack_from("<Q", info.raw, MISSES_AT)[0])
+    return _info(program_fd, MISSES_AT)
+
+
+def run_time(program_fd: int) -> int:
+    """Nanoseconds, counted while kernel.bpf_stats_enabled is 1."""
+    return _info(program_fd, RUN_TIME_AT)
+
+
+def by_id(program: int) -> int:
+    """The descriptor of a program in the kernel. Raises OSError."""
+    return _bpf(PROG_FD_BY_ID, struct.pack("<3I", program, 0, 0))
 
 
 def ids(command: int) -> frozenset[int]:
@@ -138,6 +143,16 @@ def allow_locked_memory() -> None:
 def possible_cpus() -> int:
     last = Path("/sys/devices/system/cpu/possible").read_text().strip().split("-")[-1]
     return int(last.split(",")[-1]) + 1
+
+
+def _info(program_fd: int, offset: int) -> int:
+    info = ctypes.create_string_buffer(INFO_SIZE)
+    attributes = struct.pack("<IIQ", program_fd, INFO_SIZE, ctypes.addressof(info))
+    try:
+        _bpf(INFO_BY_FD, attributes)
+    except OSError:
+        return 0
+    return int(struct.unpack_from("<Q", info.raw, offset)[0])
 
 
 def _program(
