@@ -41,9 +41,15 @@ NOT_JUDGED = dict.fromkeys(
 def rules() -> str:
     """A digest of the code that judges and renders."""
     digest = hashlib.sha256()
-    for place in (files("rehost.stages"), files("rehost.model"), files("rehost.control")):
-        for file in _sources(place):
-            digest.update(file.read_bytes())
+    stages, control = files("rehost.stages"), files("rehost.control")
+    for file in (
+        *_sources(stages / "check"),
+        stages / "recommend.py",
+        *_sources(files("rehost.model")),
+        control / "document.py",
+        control / "judgement.py",
+    ):
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
