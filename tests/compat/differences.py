@@ -31,6 +31,7 @@ IGNORED = {"PostSourceServerBody": {"state", "migration_cycle"}}  # the service 
 OUR_VALUES = {
     "state": {"premiging", "SYNC_SUCCESS", "SYNC_FAIL", "SKIPPING", "RESETING"},
     "operation": {"collect_log", "sync", "sync_failed_rollback"},
+    "config_key": {"ON_READ_ERROR"},
 }
 # Fields that clients may leave out here, and by the contract must not.
 OPTIONAL = {"ListErrorServers": {"offset"}}

@@ -143,7 +143,11 @@ def test_configurations_are_merged_by_key(rig: Rig, task_id: str):
         ("LINUX_CPU_LIMIT", "60"),
         ("SYNC_EXCLUDE_DIR", "/tmp"),
     ]
-    for wrong in (cpu | {"config_value": "half"}, {"config_key": "NOBODY", "config_value": "1"}):
+    for wrong in (
+        cpu | {"config_value": "half"},
+        {"config_key": "NOBODY", "config_value": "1"},
+        {"config_key": "ON_READ_ERROR", "config_value": "guess"},
+    ):
         status, _, message = rig.refused("POST", path, {"configurations": [wrong]})
         assert (status, "config" in message) == (400, True)
     [listed] = rig.call("GET", f"/v3/tasks?id={task_id}")["tasks"]

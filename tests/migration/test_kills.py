@@ -30,14 +30,18 @@ def orders(draw):
 
 
 @pytest.mark.parametrize(
-    ("seed", "times"), [(1, 8), pytest.param(2, 200, marks=pytest.mark.slow)], ids=str
+    ("times", "size", "speed"),
+    [(8, 80 * MIB, 30), pytest.param(200, 1024 * MIB, 16, marks=pytest.mark.slow)],
+    ids=["8", "200"],
 )
-def test_parts_are_killed_at_random_points(seed, times, tmp_path, make_service, make_machine):
-    draw = random.Random(seed)
-    disk = make_disk(tmp_path / "disk", 80 * MIB)
+def test_parts_are_killed_at_random_points(
+    times, size, speed, tmp_path, make_service, make_machine
+):
+    # The speed is such that blocks arrive between kills, and that it is not over before the last.
+    draw = random.Random(times)
+    disk = make_disk(tmp_path / "disk", size)
     machine = make_machine(make_service(), disk)
-    # So slow that it is not over before: after most kills a few seconds pass in which none is sent.
-    task_id = machine.task(speed_limit=max(3, 240 // times))
+    task_id = machine.task(speed_limit=speed)
     machine.until_copied(task_id, 1)
     for part in itertools.islice(orders(draw), times):
         time.sleep(draw.uniform(0, 4))

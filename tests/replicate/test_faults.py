@@ -22,6 +22,7 @@ from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.sender import Options, Sender
 from rehost.stages.replicate.source import OnReadError, Source
 from rehost.stream_errors import SourceUnreadable, TargetFull, TransferStopped
+from tests.replicate.failing import failing_device
 from tests.replicate.proxy import Proxy
 from tests.replicate.rig import MIB, Receiver, make_image
 
@@ -275,56 +276,16 @@ def test_a_place_that_cannot_be_read_is_skipped_and_reported(image, receiver):
     assert receiver.target.read_bytes() == wanted
 
 
-@pytest.fixture
-def failing_device(tmp_path, image):
-    """The real thing: nbdkit's evil twin of the image, as a file, under a loop device."""
-    script, file = tmp_path / "failing.sh", tmp_path / "failing"
-    file.touch()
-    script.write_text(FAILING.format(image=image, first=BAD[0].offset // 4096))
-    script.chmod(0o755)
-    server = subprocess.Popen(
-        ["nbdfuse", file, "--command", "nbdkit", "-s", "sh", script], stderr=subprocess.DEVNULL
-    )
-    try:
-        until = time.monotonic() + 20
-        while file.stat().st_size != SIZE:
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        device = subprocess.check_output(
-            ["losetup", "--find", "--show", "--read-only", file], text=True
-        ).strip()
-        try:
-            yield Path(device)
-        finally:
-            subprocess.run(["losetup", "--detach", device], check=True)
-    finally:
-        subprocess.run(["fusermount3", "-u", file], check=True)
-        server.wait(20)
-
-
-FAILING = """\
-case $1 in
-get_size) stat -c %s {image} ;;
-pread)
-    if [ $(($4 / 4096)) -le {first} ] && [ $((($4 + $3 - 1) / 4096)) -ge {first} ]; then
-        echo EIO bad sector >&2
-        exit 1
-    fi
-    dd if={image} bs=1M iflag=skip_bytes,count_bytes skip=$4 count=$3 status=none ;;
-*) exit 2 ;;
-esac
-"""
-
-
 @pytest.mark.needs("root", "loop", "nbdkit", "nbdfuse")
-def test_a_device_that_fails_in_a_range(tmp_path, image, receiver, failing_device):
+def test_a_device_that_fails_in_a_range(tmp_path, image, receiver):
     used = {0: [Range(0, 16 * MIB)]}
-    source = Source(0, "/dev/vda", failing_device, on_error=OnReadError.SKIP)
-    with Sender(receiver.peer, [source], options=QUICK) as sender:
-        sender.connect()
-        sender.first_pass(used)
-        lost = sender.progress().disks[0].unreadable
-    source.close()
+    with failing_device(tmp_path, image, at=BAD[0].offset) as device:
+        source = Source(0, "/dev/vda", device, on_error=OnReadError.SKIP)
+        with Sender(receiver.peer, [source], options=QUICK) as sender:
+            sender.connect()
+            sender.first_pass(used)
+            lost = sender.progress().disks[0].unreadable
+        source.close()
     assert lost == (Range(9 * MIB + 8192, 4096),)
     receiver.kill(signal.SIGTERM)
     wanted = bytearray(image.read_bytes()[: 16 * MIB])

@@ -7,6 +7,7 @@ BLOCK = 1 << 20
 MIB = 1 << 20
 MBIT = 1_000_000 / 8
 RESCAN = "rescan"
+SHOWN = 8
 SUBTASKS = {"copying": "MIGRATE_LINUX_BLOCK", "syncing": "SYNC_LINUX_BLOCK"}
 FIRST = {"START": "copying", "SYNC": "syncing"}
 
@@ -40,6 +41,8 @@ def _trace(told: Mapping[str, Any]) -> Iterator[str]:
     """What the API has no field for, as an operator reads it."""
     if trouble := told["progress"]["trouble"]:
         yield trouble
+    if lost := list(_unreadable(told["progress"]["disks"])):
+        yield f"cannot be read, and are zeros: {', '.join(lost)}"
     standing = told.get("standing")
     if standing and standing["passes"]:
         yield from _standing(standing)
@@ -49,6 +52,16 @@ def _trace(told: Mapping[str, Any]) -> Iterator[str]:
     elif trackers:
         kinds = sorted({chosen["tracker"] for chosen in trackers.values()})
         yield f"changes are tracked by {' and '.join(kinds)}"
+
+
+def _unreadable(disks: list[Mapping[str, Any]]) -> Iterator[str]:
+    """The first of them: a disk that is dying may have thousands."""
+    lost = [(disk["name"], r) for disk in disks for r in disk.get("unreadable") or ()]
+    for name, r in lost[:SHOWN]:
+        yield f"{r['length']} bytes at {r['offset']} of {name}"
+    if len(lost) > SHOWN:
+        left = sum(r["length"] for _, r in lost[SHOWN:])
+        yield f"{left} bytes in {len(lost) - SHOWN} other places"
 
 
 def _standing(standing: Mapping[str, Any]) -> Iterator[str]:
@@ -67,6 +80,7 @@ def consistency(result: Mapping[str, Any], progress: Progress | None) -> list[di
     """A row for each disk whose used blocks were compared at both ends.
 
     The API counts files; here they are blocks of a MiB. None is missing or too many on the target.
+    What could not be read, and is zeros there, counts as different.
     """
     verified = result.get("verified")
     if not verified or not progress:
@@ -78,7 +92,7 @@ def _rows(differed: Mapping[str, Any], disks: list[Mapping[str, Any]]) -> Iterat
     for disk in disks:
         wrong = {
             block
-            for r in differed.get(str(disk["id"]), ())
+            for r in (*differed.get(str(disk["id"]), ()), *(disk.get("unreadable") or ()))
             for block in range(r["offset"] // BLOCK, -(-(r["offset"] + r["length"]) // BLOCK))
         }
         yield {

@@ -19,6 +19,7 @@ from typing import Any
 import rehost
 from rehost.agent import network_check
 from rehost.agent.commands import failed, result
+from rehost.agent.configuration import wishes
 from rehost.agent.network_check import Way
 from rehost.agent.progress import consistency, progress_body
 from rehost.agent.usage import Usage
@@ -40,7 +41,6 @@ ASK_S = 1.0  # between questions whether the target is ready
 MBIT = 1_000_000 / 8
 PROGRAM = "rehost.agent.sender"
 SYNC = "SYNC"
-THREADS = "LINUX_BLOCK_COMPRESS_THREAD_NUM"
 
 Disks = Callable[[], Collection[str]]
 
@@ -156,8 +156,6 @@ class Replication:
         self, command: Command, transfer: Transfer, wanted: Mapping[str, str]
     ) -> dict[str, Any]:
         tls = agent_api.certificates(self._client, transfer.task_id) if transfer.tls else None
-        threads = wanted.get(THREADS, "")
-        options = {"connections": min(8, max(1, int(threads)))} if threads.isdecimal() else {}
         return {
             "task_id": transfer.task_id,
             "host": transfer.host,
@@ -169,7 +167,7 @@ class Replication:
             "syncing": transfer.syncing and command.name != SYNC,
             "verify": True,
             "hooks": str(self._state / "hooks.toml"),
-            "options": options,
+            **wishes(wanted),
         }
 
     def _look_after(self, work: Work, child: Child) -> CommandResult | None:

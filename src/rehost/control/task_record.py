@@ -128,6 +128,7 @@ class ConfigKey(StrEnum):
     CONSISTENCY_MODE = "CONSISTENCY_MODE"
     DYNAMIC_PORT = "DYNAMIC_PORT"
     INSTALL_PWD_AGENT = "INSTALL_PWD_AGENT"  # noqa: S105 - no password
+    ON_READ_ERROR = "ON_READ_ERROR"  # our own: "stop", or "skip" what of the source is unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

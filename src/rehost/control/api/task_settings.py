@@ -32,6 +32,9 @@ NUMBERS = {
 }
 
 
+CHOICES = {ConfigKey.ON_READ_ERROR: ("stop", "skip")}
+
+
 class MigrateType(StrEnum):
     WINDOWS_MIGRATE_BLOCK = "WINDOWS_MIGRATE_BLOCK"
     LINUX_MIGRATE_FILE = "LINUX_MIGRATE_FILE"
@@ -133,9 +136,8 @@ def upload_special_configuration_setting(
 ) -> Done:
     """Set what the agent of a task is to do otherwise. Keys that are not given stay."""
     for number, each in enumerate(body.configurations):
-        if each.config_key in NUMBERS and not each.config_value.isdecimal():
-            place = f"body field configurations[{number}].config_value"
-            raise InvalidRequest(f"{place}: {each.config_key} is a number")
+        if (wrong := _wrong(each)) is not None:
+            raise InvalidRequest(f"body field configurations[{number}].config_value: {wrong}")
     given = {c.config_key: msgspec.convert(c, Configuration, from_attributes=True)
              for c in body.configurations}  # fmt: skip
     with ctx.services.database.write() as db:
@@ -143,6 +145,15 @@ def upload_special_configuration_setting(
         merged: dict[Any, Configuration] = {c.config_key: c for c in task.configurations} | given
         tasks.save(db, task, replace(task, configurations=tuple(merged.values())))
     return Done()
+
+
+def _wrong(given: ConfigBody) -> str | None:
+    key, value = given.config_key, given.config_value
+    if key in NUMBERS and not value.isdecimal():
+        return f"{key} is a number"
+    if value not in CHOICES.get(key, (value,)):
+        return f"{key} is one of {', '.join(CHOICES[key])}"
+    return None
 
 
 def _shown(row: SpeedRow, threshold: float) -> SpeedRow:

@@ -39,6 +39,7 @@ from rehost.errors import Error
 from rehost.stages.replicate.compression import Compression
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.courtesy import Courtesy
+from rehost.stages.replicate.limits import Limits
 from rehost.stages.replicate.link import Link
 from rehost.stages.replicate.plan import Batch, Piece
 from rehost.stages.replicate.progress import Tally
@@ -73,6 +74,7 @@ class Shared:
     control: Control
     compression: Compression
     courtesy: Courtesy
+    limits: Limits
     tally: Tally
     backoff: Backoff
 
@@ -246,6 +248,7 @@ class Lane:
         if piece.zero:
             return digest_of_zeros(piece.length)
         view = self._buffer.view[: piece.length]
+        self._shared.limits.before_read(piece.length)
         with self._shared.courtesy.reading():
             self._shared.sources[piece.disk].read(piece.offset, view)
         if self._buffer.is_zero(piece.length):

@@ -16,6 +16,7 @@ from rehost.stages.replicate.compression import Compression
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.courtesy import Courtesy
 from rehost.stages.replicate.lane import Lane, Shared
+from rehost.stages.replicate.limits import Limits
 from rehost.stages.replicate.link import Link, Peer
 from rehost.stages.replicate.plan import Piece, Work, plan, readable
 from rehost.stages.replicate.progress import Progress, Tally
@@ -30,11 +31,14 @@ Ranges = Mapping[int, Sequence[Range]]  # by disk; sorted, and apart
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """`courteous` backs off while the source is busy."""
+    """`courteous` backs off while the source is busy. `read_rate`, in bytes a second, and `cpus`
+    are the most that the source is asked for; None is no limit."""
 
     connections: int = 4
     compress: bool = True
     courteous: bool = True
+    read_rate: float | None = None
+    cpus: float | None = None
     stall_s: float = STALL_S
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.2, cap_s=10, attempts=60))
 
@@ -70,6 +74,7 @@ class Sender:
                 limit=lambda: self.control.limit,
             ),
             courtesy=Courtesy(lanes=lanes, enabled=options.courteous),
+            limits=Limits(read_rate=options.read_rate, cpus=options.cpus, wait=self.control.wait),
             tally=self._tally,
             backoff=options.backoff,
         )
@@ -127,8 +132,9 @@ class Sender:
         return _by_disk(found)
 
     def be_courteous(self, wanted: bool) -> None:
-        """Whether to back off while the source is busy; never if the options say so."""
+        """Whether to spare the source, as the options say, or to be as fast as can be."""
         self._shared.courtesy.enable(wanted and self._options.courteous)
+        self._shared.limits.enable(wanted)
 
     def progress(self) -> Progress:
         """From any thread."""

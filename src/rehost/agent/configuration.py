@@ -1,0 +1,33 @@
+"""What operators set of a task, as a sender understands it."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+THREADS = "LINUX_BLOCK_COMPRESS_THREAD_NUM"
+IO = "LINUX_IO_LIMIT"
+CPU = "LINUX_CPU_LIMIT"
+READ_ERRORS = "ON_READ_ERROR"
+MOST_CONNECTIONS = 8
+MB = 1_000_000
+
+
+def wishes(wanted: Mapping[str, str]) -> dict[str, Any]:
+    """Parts of a job, as stages/replicate/job.py reads it; `wanted` is by the API's keys.
+
+    0 is no limit, as in the API's speed limits.
+    """
+    options: dict[str, Any] = {}
+    if threads := _number(wanted, THREADS):
+        options["connections"] = min(MOST_CONNECTIONS, threads)
+    if megabytes := _number(wanted, IO):
+        options["read_rate"] = megabytes * MB
+    if percent := _number(wanted, CPU):
+        options["cpus"] = percent / 100 * (os.cpu_count() or 1)
+    skip = wanted.get(READ_ERRORS) == "skip"
+    return {"on_read_error": "skip" if skip else "stop", "options": options}
+
+
+def _number(wanted: Mapping[str, str], key: str) -> int:
+    text = wanted.get(key, "")
+    return int(text) if text.isdecimal() else 0

@@ -1,0 +1,41 @@
+import os
+
+import pytest
+
+from rehost.agent.configuration import wishes
+from rehost.stages.replicate import job
+
+NOTHING = {"on_read_error": "stop", "options": {}}
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"LINUX_IO_LIMIT": "0", "LINUX_CPU_LIMIT": "0", "LINUX_BLOCK_COMPRESS_THREAD_NUM": "0"},
+        {"LINUX_IO_LIMIT": "-3", "LINUX_CPU_LIMIT": "fast", "ON_READ_ERROR": "guess"},
+        {"LINUX_MEM_LIMIT": "100", "SOMETHING": "else"},
+    ],
+    ids=str,
+)
+def test_what_is_not_understood_changes_nothing(wanted):
+    assert wishes(wanted) == NOTHING
+
+
+def test_limits_are_in_the_units_of_a_sender():
+    keys = {"LINUX_IO_LIMIT": "30", "LINUX_CPU_LIMIT": "50"}
+    cpus = 0.5 * (os.cpu_count() or 1)
+    assert wishes(keys)["options"] == {"read_rate": 30_000_000, "cpus": cpus}
+
+
+def test_threads_are_connections_and_not_too_many():
+    assert wishes({"LINUX_BLOCK_COMPRESS_THREAD_NUM": "3"})["options"] == {"connections": 3}
+    assert wishes({"LINUX_BLOCK_COMPRESS_THREAD_NUM": "99"})["options"] == {"connections": 8}
+
+
+def test_a_sender_reads_what_is_wished():
+    keys = {"LINUX_IO_LIMIT": "30", "LINUX_CPU_LIMIT": "50", "ON_READ_ERROR": "skip"}
+    content = {"task_id": "t", "host": "h", "port": 1, "tls": None, "disks": [], **wishes(keys)}
+    parsed = job.parse_job(content)
+    assert parsed.on_read_error == "skip"
+    assert parsed.options.read_rate == 30_000_000
