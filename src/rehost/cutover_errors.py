@@ -24,7 +24,6 @@ class FreezeEnded(Error):
 
     code = "REHOST.7071"
     status = HTTPStatus.CONFLICT
-    retryable = True
 
     def __init__(self, limit_s: float) -> None:
         super().__init__(
@@ -40,7 +39,6 @@ class HookFailed(Error):
 
     code = "REHOST.7072"
     status = HTTPStatus.CONFLICT
-    retryable = True
 
     def __init__(self, name: str, said: str) -> None:
         super().__init__(
@@ -53,3 +51,33 @@ class HooksUnusable(Error):
 
     code = "REHOST.7073"
     status = HTTPStatus.CONFLICT
+
+
+class ChangesLost(Error):
+    """While filesystems stood still it showed that it is not known what was written to a disk; it
+    is compared, and the cut is tried again."""
+
+    code = "REHOST.7085"
+    status = HTTPStatus.CONFLICT
+    retryable = True
+
+    def __init__(self, disks: str) -> None:
+        super().__init__(
+            f"the tracker of {disks} lost events; all of it must be compared before another cut"
+        )
+
+
+class CutTooLong(Error):
+    """Changes of a disk cannot be tracked, and to compare it takes longer than filesystems may be
+    frozen; nothing was frozen."""
+
+    code = "REHOST.7086"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, disks: str, takes_s: float, limit_s: float) -> None:
+        super().__init__(
+            f"what was written to {disks} is not tracked, so all of it must be compared while "
+            f"filesystems stand still; the last time that took {takes_s:.0f} s, and they may be "
+            f"frozen for {limit_s:g} s. Nothing was frozen. Make tracking possible (see the check "
+            "CHANGE_TRACKING), or start the source from a rescue system, where none is mounted"
+        )

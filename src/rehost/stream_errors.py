@@ -144,6 +144,12 @@ class TargetReplaced(StreamError):
     code = "REHOST.7020"
 
 
+class SourceResized(StreamError):
+    """A disk of the source has become larger or smaller while it was copied."""
+
+    code = "REHOST.7087"
+
+
 class DiskNotReported(StreamError):
     """A task names a disk that this machine has not reported as its own; nothing of it is read."""
 

@@ -15,6 +15,7 @@ import pytest
 
 from rehost.cutover_errors import FreezeEnded, FreezeFailed, HookFailed
 from rehost.stages.cutover import Cut, Hook, cut
+from rehost.storage.used.disk import used_ranges
 from rehost.system import file_systems
 from rehost.system.freezing import FIFREEZE, FITHAW
 from rehost.system.reader import Reader
@@ -306,3 +307,23 @@ def test_a_hook_that_fails_after_the_cut_is_told(make_disk: MakeDisk, tmp_path: 
 
 def test_a_disk_without_filesystems_needs_no_freeze(make_disk: MakeDisk):
     assert file_systems.on_disks([make_disk("disk", 64 * MIB)]) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_used_can_be_asked_of_a_filesystem_that_is_frozen(
+    make_disk: MakeDisk, mounted: Mounted, kind: str
+):
+    disk = make_disk("disk", 320 * MIB)
+    run(*MKFS[kind], disk)
+    with mounted(disk) as folder:
+        (folder / "file").write_bytes(os.urandom(5 * MIB))
+        # If it had to wait for the thaw, the deadline would end the freeze.
+        done = cut([disk], lambda: used_ranges(disk), limit_s=10)
+        used = sum(r.length for r in done.value)
+        assert 5 * MIB <= used < 160 * MIB
+        assert done.frozen == (str(folder),)
+
+
+def test_where_nothing_is_frozen_there_is_no_deadline(make_disk: MakeDisk):
+    disk = make_disk("disk", 64 * MIB)
+    assert cut([disk], lambda: time.sleep(0.5), limit_s=0.1).frozen == ()

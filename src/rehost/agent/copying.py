@@ -1,14 +1,16 @@
 """One task's disks from the first block to the cut: tracked, copied, verified, frozen, finished."""
 
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from rehost.contract.codec import encode
-from rehost.cutover_errors import FreezeEnded
+from rehost.cutover_errors import ChangesLost, FreezeEnded
 from rehost.stages import cutover
 from rehost.stages.replicate.job import Job
 from rehost.stages.replicate.sender import Sender
@@ -16,6 +18,7 @@ from rehost.stages.replicate.source import Source
 from rehost.stages.replicate.sync import Sync, follow_disks
 from rehost.stages.replicate.track import Tracking, track
 from rehost.storage.used.disk import used_ranges
+from rehost.system import file_systems
 from rehost.system.niceness import set_niceness
 
 log = logging.getLogger(__name__)
@@ -38,7 +41,7 @@ class Copying:
         self._finish = finish
 
     def run(self) -> dict[str, Any]:
-        """The result, as JSON. Raises StreamError, FreezeFailed, HookFailed, HooksUnusable."""
+        """The result, as JSON. Raises StreamError, and what cutover_errors.py has."""
         # First: what is wrong with the hooks must show before everything is copied.
         hooks = cutover.load_hooks(self._job.hooks) if self._job.hooks else ()
         self._say("phase", "copying")
@@ -65,14 +68,21 @@ class Copying:
             return {"frozen": [], "skipped": [], "duration_s": 0.0, "failed_hooks": []}
         for attempt in range(1, CUTS + 1):
             sync.settle()
+            # Where nothing is mounted, nobody waits.
+            limit_s = cutover.LIMIT_S if file_systems.on_disks(disks) else math.inf
             try:
                 with _first_of_all():
-                    cut = cutover.cut(disks, sync.hold_last, hooks=hooks)
-            except FreezeEnded:
+                    cut = cutover.cut(
+                        disks,
+                        sync.hold_last,
+                        before=partial(sync.prepare_last, limit_s),
+                        hooks=hooks,
+                    )
+            except (FreezeEnded, ChangesLost) as e:
                 sync.give_up_last()
                 if attempt == CUTS:
                     raise
-                log.warning("the last pass took too long; trying again after another one")
+                log.warning("%s; trying again after another pass", e)
                 continue
             sync.send_last()
             return {

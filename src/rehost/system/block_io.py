@@ -97,6 +97,10 @@ class BlockFile:
         if self._direct is not None:
             os.close(self._direct)
 
+    def size_now(self) -> int:
+        """`size` is what it was when it was opened."""
+        return os.lseek(self._plain, 0, os.SEEK_END)
+
     def lock(self) -> bool:
         """Take it for this process alone, until it is closed; False if another has it."""
         try:

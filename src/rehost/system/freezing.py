@@ -124,7 +124,8 @@ class Freezer:
             finally:
                 thawed = [_thaw(fd) for fd in reversed(frozen)]
                 self.freeze.duration_s = time.monotonic() - began
-                self.was_kept = self._guard.kept() and all(thawed)
+                # Where nothing stands still there is no deadline.
+                self.was_kept = (self._guard.kept() or not frozen) and all(thawed)
         if not self.was_kept:
             raise FreezeEnded(self._limit_s)
 

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rehost.stream_errors import TransferStopped
 
@@ -16,12 +18,14 @@ class Control:
         self._limit = limit
         self._paused = False
         self._stopped = False
+        self._hurried = False
         self._tokens = 0.0
         self._filled_at = time.monotonic()
 
     @property
     def limit(self) -> float | None:
-        return self._limit
+        """What holds now."""
+        return None if self._hurried else self._limit
 
     @property
     def is_paused(self) -> bool:
@@ -42,6 +46,18 @@ class Control:
             self._paused = False
             self._changed.notify_all()
 
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Within, neither limit nor pause holds anything up: others wait for what is sent.
+
+        What is set meanwhile holds afterwards.
+        """
+        self._set_hurried(True)
+        try:
+            yield
+        finally:
+            self._set_hurried(False)
+
     def stop(self) -> None:
         """For good."""
         with self._changed:
@@ -50,9 +66,9 @@ class Control:
 
     def gate(self) -> None:
         """Return when another piece may be sent. Raises TransferStopped."""
-        if self._paused or self._stopped:
+        if self._is_held or self._stopped:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopped or not self._paused)
+                self._changed.wait_for(lambda: self._stopped or not self._is_held)
                 if self._stopped:
                     raise TransferStopped("the transfer was stopped")
 
@@ -68,7 +84,7 @@ class Control:
         Once stopped there is no limit: what was begun is finished.
         """
         with self._changed:
-            while self._limit is not None and not self._stopped:
+            while self._limit is not None and not self._stopped and not self._hurried:
                 self._fill()
                 size = min(wanted, max(_LEAST, int(self._limit * _SLICE_S)))
                 if self._tokens >= size:
@@ -76,6 +92,16 @@ class Control:
                     return size
                 self._changed.wait((size - self._tokens) / max(self._limit, 1))
         return wanted
+
+    @property
+    def _is_held(self) -> bool:
+        return self._paused and not self._hurried
+
+    def _set_hurried(self, value: bool) -> None:
+        with self._changed:
+            self._fill()
+            self._hurried = value
+            self._changed.notify_all()
 
     def _fill(self) -> None:
         now = time.monotonic()

@@ -4,14 +4,16 @@ import errno
 import logging
 import os
 import threading
+import time
+from bisect import bisect_right
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
 from rehost.contract.frames import SECTOR
 from rehost.model.ranges import Range
-from rehost.stream_errors import SourceUnavailable, SourceUnreadable
-from rehost.system.block_io import AlignedBuffer, BlockFile
+from rehost.stream_errors import SourceResized, SourceUnavailable, SourceUnreadable
+from rehost.system.block_io import PAGE, AlignedBuffer, BlockFile
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ class Source:
         self._on_error = on_error
         self._lock = threading.Lock()
         self._unreadable: list[Range] = []
-        self._held: dict[Range, bytes] = {}
+        self._held: list[tuple[Range, memoryview]] = []  # in order
+        self._read_bytes, self._read_s = 0, 0.0
         try:
             self._file = BlockFile(path)
         except OSError as e:
@@ -52,16 +55,39 @@ class Source:
         """A block device; else an image file."""
         return self._file.is_device
 
+    @property
+    def reading(self) -> tuple[int, float]:
+        """Bytes that were read from the disk until now, and the seconds that the reads took."""
+        with self._lock:
+            return self._read_bytes, self._read_s
+
+    def expect_same_size(self) -> None:
+        """Raises SourceResized."""
+        now = self._file.size_now()
+        if now != self.size:
+            raise SourceResized(
+                f"disk {self.name} has {now} bytes now, and had {self.size} when the copying "
+                "began; the target is not like it: create the task anew"
+            )
+
     def hold(self, ranges: Iterable[Range]) -> None:
-        """Read these now; until `release`, reads within one of them give what it was. Apart from
-        each other; raises as `read` does."""
-        for item in ranges:
-            content = AlignedBuffer(item.length).view
-            self.read(item.offset, content)
-            self._held[item] = bytes(content)
+        """Read these now; until `release`, reads within one of them give what it was.
+
+        In order, and apart from each other. Raises as `read` does; then nothing is held.
+        """
+        wanted = list(ranges)
+        # One piece of memory for all: each of its own would be a huge page that is zeroed first.
+        room = AlignedBuffer(sum(_pages(item.length) for item in wanted) or PAGE).view
+        held, at = [], 0
+        for item in wanted:
+            content = room[at : at + item.length]
+            self._read(item.offset, content)
+            held.append((item, content))
+            at += _pages(item.length)
+        self._held = held
 
     def release(self) -> None:
-        self._held = {}
+        self._held = []
 
     @property
     def unreadable(self) -> tuple[Range, ...]:
@@ -71,16 +97,31 @@ class Source:
 
     def read(self, offset: int, view: memoryview) -> None:
         """Raises SourceUnreadable, unless what cannot be read is to be skipped."""
-        for held, content in self._held.items():
-            if held.offset <= offset and offset + len(view) <= held.end:
-                view[:] = memoryview(content)[offset - held.offset :][: len(view)]
-                return
+        content = self._held_at(offset, offset + len(view)) if self._held else None
+        if content is not None:
+            view[:] = content
+        else:
+            self._read(offset, view)
+
+    def _held_at(self, offset: int, end: int) -> memoryview | None:
+        at = bisect_right(self._held, offset, key=lambda pair: pair[0].offset) - 1
+        if at < 0 or end > self._held[at][0].end:
+            return None
+        held, content = self._held[at]
+        return content[offset - held.offset : end - held.offset]
+
+    def _read(self, offset: int, view: memoryview) -> None:
+        began = time.monotonic()
         try:
             self._file.read_into(view, offset)
         except OSError as e:
             if e.errno not in _MEDIUM:
                 raise SourceUnavailable(f"disk {self.name} cannot be read: {e}") from e
             self._read_around(offset, view, _STEP)
+            return
+        with self._lock:
+            self._read_bytes += len(view)
+            self._read_s += time.monotonic() - began
 
     def stretch(self, offset: int, end: int) -> tuple[int, bool]:
         """Up to where it goes on like this from `offset`, and whether it is a hole."""
@@ -119,3 +160,7 @@ class Source:
             self._unreadable.append(lost)
         log.warning("%s: %s; zeros are sent in their place", text, reason)
         view[:] = bytes(len(view))
+
+
+def _pages(length: int) -> int:
+    return -(-length // PAGE) * PAGE

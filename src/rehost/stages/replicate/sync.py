@@ -4,10 +4,12 @@ Tracking begins before it is looked what is used, and what is used is looked at 
 read. From then on each pass sends what was written since the pass before began, so nothing is
 missed; how much is left is what was written while a pass ran.
 
-At the end the caller freezes all filesystems, and `hold_last` is what must be done then.
+At the end the caller freezes all filesystems, and `hold_last` is what must be done then. What is
+used is asked of a filesystem that is frozen, too: that reads it alone (tests/blockdev).
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from rehost.cutover_errors import ChangesLost, CutTooLong
 from rehost.model.ranges import Range
 from rehost.stages.replicate.followed import joined
 from rehost.stages.replicate.job import UsedRanges
@@ -38,9 +41,10 @@ class Standing:
     """How far the copy is behind. Rates are bytes per second of the disk; None is not known yet.
 
     `lag` is what the last pass had to send, `lag_s` how long ago the moment is that the copy is
-    known to hold. `stall_s` is how long writes would wait if it were cut now, `converge_s` when
-    the copy is in step if all goes on like this: None if it never is, for `change_rate` is more
-    than `send_rate`.
+    known to hold. `stall_s` is how long writes would wait if it were cut now: to read what is
+    left, to send what memory does not hold, and to compare the disks that are not tracked.
+    `converge_s` is when the copy is in step if all goes on like this: None if it never is, for
+    `change_rate` is more than `send_rate`.
     """
 
     passes: int
@@ -76,11 +80,14 @@ class Sync:
         self._used: dict[int, tuple[Range, ...]] = {}
         self._left: dict[int, tuple[Range, ...]] = {}  # found different, to be sent again
         self._last: dict[int, tuple[Range, ...]] = {}  # held in memory, to be sent
+        self._unknown: set[int] = set()  # disks that must be compared
+        self._compared: frozenset[int] = frozenset()  # by the last pass, as they were not known
+        self._compare_s = 0.0  # and how long that took
         self._passes = 0
         self._sent = 0  # by the last pass
-        self._took_at = self._known_at = time.monotonic()
-        self._change_rate: float | None = None
-        self._send_rate: float | None = None
+        self._took_at = self._known_at = self._held_at = time.monotonic()
+        self._change, self._send = _Rate(), _Rate()
+        self._read = _Rate()  # of one thread
 
     def first_pass(self) -> None:
         """Everything that is used; what the receiver has already is not sent again."""
@@ -94,18 +101,19 @@ class Sync:
 
     def one_pass(self) -> int:
         """Send what was written since the last pass began; returns how many bytes that was."""
-        began, before = time.monotonic(), self._took_at
+        began, before, read = time.monotonic(), self._took_at, self._reading()
         self._took_at = began
         changed = self._changed()
+        compared_at = time.monotonic()
         self._sender.send(changed)
-        took = time.monotonic() - began
-        self._sent = sum(r.length for ranges in changed.values() for r in ranges)
-        self._change_rate = _blend(self._change_rate, self._sent / max(began - before, 1e-3))
-        if self._sent:
-            self._send_rate = _blend(self._send_rate, self._sent / max(took, 1e-3))
-        self._known_at = began
+        sent, now, left = _bytes(changed), time.monotonic(), self._reading()
+        self._change.add(sent, began - before)
+        if sent:
+            self._send.add(sent, now - compared_at)
+        self._read.add(left[0] - read[0], left[1] - read[1])
+        self._sent, self._known_at = sent, began
         self._passes += 1
-        return self._sent
+        return sent
 
     def settle(self) -> int:
         """Passes until little is left, or no less than before; returns what the last one sent."""
@@ -141,26 +149,41 @@ class Sync:
             self._leave(disk, (*changed.get(disk, ()), *differing.get(disk, ())))
         return wrong
 
+    def prepare_last(self, limit_s: float = math.inf) -> None:
+        """A pass without regard for others, right before `hold_last`; so that is left less.
+
+        Raises CutTooLong where `hold_last` would take longer than `limit_s` to compare disks.
+        """
+        with self._hurry():
+            self.one_pass()
+        if self._compare_s > limit_s:
+            raise CutTooLong(self._names(self._compared), self._compare_s, limit_s)
+
     def hold_last(self) -> None:
         """While nothing is written: what is left is read, and kept for `send_last`.
 
-        What is too much for memory is sent at once, and those who write wait for it.
+        What is too much for memory is sent at once, and those who write wait for it. Raises
+        ChangesLost if a disk must be compared that had not to be before: that takes a pass.
         """
-        self._took_at = time.monotonic()
-        changed = self._changed()
-        if sum(r.length for ranges in changed.values() for r in ranges) > HELD:
-            with self._hurry():
+        self._held_at = time.monotonic()
+        with self._hurry():
+            self._take()
+            if lost := self._unknown - self._compared:
+                raise ChangesLost(self._names(lost))
+            changed = self._all_known()
+            if _bytes(changed) > HELD:
                 self._sender.send(changed)
-            return
-        for disk, ranges in changed.items():
-            source = self._sources[disk]
-            source.hold(readable(ranges, source.size))
-        self._last = changed
+                return
+            self._last = changed
+            for disk, ranges in changed.items():
+                source = self._sources[disk]
+                source.hold(readable(ranges, source.size))
 
     def send_last(self) -> None:
         """After this, the copy is the source as it was at `hold_last`."""
         self._sender.send(self._last)
         self._forget_last()
+        self._known_at, self._sent = self._held_at, 0
 
     def give_up_last(self) -> None:
         """The moment was not held: what was read then is not sent, but read again."""
@@ -175,19 +198,16 @@ class Sync:
 
     @contextmanager
     def _hurry(self) -> Iterator[None]:
-        """Others wait: no speed limit, no courtesy."""
-        control = self._sender.control
-        limit = control.limit
-        control.set_limit(None)
-        self._sender.be_courteous(False)
-        try:
-            yield
-        finally:
-            self._sender.be_courteous(True)
-            control.set_limit(limit)
+        """Others wait: no speed limit, no pause, no courtesy."""
+        with self._sender.control.hurried():
+            self._sender.be_courteous(False)
+            try:
+                yield
+            finally:
+                self._sender.be_courteous(True)
 
     def standing(self) -> Standing:
-        change, send = self._change_rate, self._send_rate
+        change, send = self._change.now, self._send.now
         lag_s = time.monotonic() - self._known_at
         return Standing(
             passes=self._passes,
@@ -195,20 +215,39 @@ class Sync:
             lag_s=lag_s,
             change_rate=change,
             send_rate=send,
-            stall_s=None if not send else LATENCY_S + self._sent / send,
+            stall_s=self._stall_s(self._sent),
             converge_s=_converges(self._sent, change, send),
         )
 
+    def _stall_s(self, left: int) -> float | None:
+        rate = self._read.now if left <= HELD else self._send.now
+        if left and not rate:
+            return None
+        return LATENCY_S + self._compare_s + (left / rate if rate else 0.0)
+
     def _changed(self) -> dict[int, tuple[Range, ...]]:
         """And what was left over. Compares all of a disk whose tracker does not know."""
-        changed: dict[int, tuple[Range, ...]] = {}
+        self._take()
+        return self._all_known()
+
+    def _take(self) -> None:
+        """The marks are cleared here, before anything is read: the rule of track.py."""
         for disk, follow in self._follow.items():
-            # The marks are cleared here, before anything is read: the rule of track.py.
+            self._sources[disk].expect_same_size()
             known = follow()
             if known is None:
-                known = self._compare(disk)
-            changed[disk] = joined((*known, *self._left.pop(disk, ())))
-        return changed
+                self._unknown.add(disk)
+            else:
+                self._leave(disk, known)
+
+    def _all_known(self) -> dict[int, tuple[Range, ...]]:
+        """What was taken and is not sent yet; it is the caller's to send."""
+        began = time.monotonic()
+        for disk in self._unknown:
+            self._leave(disk, self._compare(disk))
+        self._compared, self._unknown = frozenset(self._unknown), set()
+        self._compare_s = time.monotonic() - began if self._compared else 0.0
+        return {disk: self._left.pop(disk, ()) for disk in self._follow}
 
     def _compare(self, disk: int) -> tuple[Range, ...]:
         """What differs now of all that is used now."""
@@ -216,6 +255,13 @@ class Sync:
         path = self._sources[disk].path
         self._used[disk] = tuple(self._used_ranges(path))
         return self._sender.verify({disk: self._used[disk]}).get(disk, ())
+
+    def _reading(self) -> tuple[int, float]:
+        each = [source.reading for source in self._sources.values()]
+        return sum(size for size, _ in each), sum(took for _, took in each)
+
+    def _names(self, disks: Iterable[int]) -> str:
+        return ", ".join(self._sources[disk].name for disk in sorted(disks))
 
     def _leave(self, disk: int, ranges: Iterable[Range]) -> None:
         self._left[disk] = joined((*self._left.get(disk, ()), *ranges))
@@ -258,8 +304,25 @@ def _apart_from(others: Iterable[Range], ranges: Iterable[Range]) -> Iterator[Ra
             yield r
 
 
-def _blend(before: float | None, now: float) -> float:
-    return now if before is None else 0.5 * before + 0.5 * now
+def _bytes(ranges: Mapping[int, Iterable[Range]]) -> int:
+    return sum(r.length for each in ranges.values() for r in each)
+
+
+class _Rate:
+    """Per second: half of it is what was last. What took longer says more."""
+
+    def __init__(self) -> None:
+        self._amount = self._seconds = 0.0
+
+    def add(self, amount: float, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        self._amount = 0.5 * self._amount + amount
+        self._seconds = 0.5 * self._seconds + seconds
+
+    @property
+    def now(self) -> float | None:
+        return self._amount / self._seconds if self._seconds > 0 else None
 
 
 def _converges(left: int, change: float | None, send: float | None) -> float | None:
