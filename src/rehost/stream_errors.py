@@ -163,6 +163,13 @@ class SenderDied(StreamError):
     retryable = True
 
 
+class SenderBroken(StreamError):
+    """The agent's process that copies disks failed in a way nobody foresaw; the message names it.
+    What has arrived stays. Collect the agent's log (`rehost tasks logs`), and start again."""
+
+    code = "REHOST.7033"
+
+
 class SenderFailed(StreamError):
     """The agent's process that copies disks gave up, for a reason with a code of its own."""
 

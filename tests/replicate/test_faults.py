@@ -21,7 +21,13 @@ from rehost.model.ranges import Range
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.sender import Options, Sender
 from rehost.stages.replicate.source import OnReadError, Source
-from rehost.stream_errors import SourceUnreadable, TargetFull, TransferStopped
+from rehost.stream_errors import (
+    SenderBroken,
+    SourceUnavailable,
+    SourceUnreadable,
+    TargetFull,
+    TransferStopped,
+)
 from tests.replicate.failing import failing_device
 from tests.replicate.proxy import Proxy
 from tests.replicate.rig import MIB, Receiver, make_image
@@ -168,6 +174,31 @@ def test_a_disk_that_changed_between_two_senders(tmp_path, receiver):
     with sender_process(job(receiver, image)) as process:
         assert "result" in answers(process)[-1]
     assert same(receiver, image)
+
+
+def test_why_nobody_can_be_connected_to_is_said_at_once(image, receiver):
+    with sender_process(job(receiver, image, port=1)) as process:
+        for line in process.stdout:
+            if trouble := json.loads(line).get("progress", {}).get("trouble"):
+                break
+    assert "no connection to the receiver at 127.0.0.1 port 1" in trouble
+
+
+def test_an_image_that_vanishes_while_it_is_copied_has_an_error_of_its_own(tmp_path, receiver):
+    image = make_image(tmp_path / "image", SIZE, seed=3)
+    with sender_process(job(receiver, image, limit=SIZE)) as process:
+        time.sleep(0.5)
+        image.rename(image.with_name("away"))
+        said = answers(process)[-1]
+    assert said["error"]["code"] == SourceUnavailable.code
+
+
+def test_what_nobody_foresaw_is_said_too(image, receiver):
+    with sender_process(job(receiver, image, options={"connections": "two"})) as process:
+        said = answers(process)[-1]
+    assert said["error"]["code"] == SenderBroken.code
+    assert "TypeError" in said["error"]["message"]
+    assert not said["error"]["retryable"]
 
 
 def test_stopped_and_started_again(image, receiver):

@@ -14,6 +14,15 @@ FIRST = {"START": "copying", "SYNC": "syncing"}
 Progress = Mapping[str, Any]  # of stages/replicate/progress.py, as JSON
 
 
+NOTHING_YET: Progress = {
+    "disks": (),
+    "wire_rate": 0.0,
+    "ratio": None,
+    "remaining_s": None,
+    "trouble": "",
+}
+
+
 def progress_body(command: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """For PUT /v3/tasks/{task_id}/progress.
 
@@ -32,7 +41,7 @@ def progress_body(command: str, told: Mapping[str, Any]) -> dict[str, Any]:
     }
     if progress["ratio"] is not None:
         body["compress_rate"] = round(progress["ratio"], 3)
-    if progress["remaining_s"] is not None:
+    if total and progress["remaining_s"] is not None:
         body["remain_time"] = int(progress["remaining_s"])
     return body
 

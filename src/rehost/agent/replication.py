@@ -21,7 +21,7 @@ from rehost.agent import network_check
 from rehost.agent.commands import failed, result
 from rehost.agent.configuration import wishes
 from rehost.agent.network_check import Way
-from rehost.agent.progress import consistency, progress_body
+from rehost.agent.progress import NOTHING_YET, consistency, progress_body
 from rehost.agent.usage import Usage
 from rehost.contract import agent_api, packages
 from rehost.contract.agent_api import Command, CommandResult, Result
@@ -257,10 +257,20 @@ class Replication:
             delay = self._backoff.delay(failures)
             log.warning("%s; copying goes on in %.0f s", e, delay)
             self._work = replace(work, failures=failures, next_at=time.monotonic() + delay)
+            self._tell_trouble(work, e)
             return None
         log.error("task %s: %s (%s)", work.task_id, e, e.code)
         self._work = None
         return failed(work.command, e.code, str(e))
+
+    def _tell_trouble(self, work: Work, e: Error) -> None:
+        """Who looks at the task is to see why nothing moves."""
+        progress = self._told.get("progress") or NOTHING_YET
+        self._told["progress"] = {**progress, "trouble": str(e), "wire_rate": 0.0}
+        try:
+            self._report(work)
+        except Error:
+            log.debug("the service was not told why the copying waits")
 
     def _end_child(self) -> None:
         if self._child is not None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from rehost.contract.codec import encode
 from rehost.errors import BadConfiguration, Error
-from rehost.stream_errors import PackagesMissing
+from rehost.stream_errors import PackagesMissing, SenderBroken
 from rehost.system import log as logs
 from rehost.system.block_io import keep_freed_memory
 from rehost.system.niceness import set_niceness
@@ -43,6 +43,12 @@ def main() -> int:
         out.tell("result", _send(sys.stdin, out))
     except Error as e:
         out.tell("error", {"code": e.code, "message": str(e), "retryable": e.retryable})
+        return 1
+    except Exception as e:
+        # The outermost place of this process: whatever it is, the task is to say it.
+        log.exception("nobody foresaw this")
+        said = f"{type(e).__name__}: {e}; the log of the agent has more"
+        out.tell("error", {"code": SenderBroken.code, "message": said, "retryable": False})
         return 1
     return 0
 
@@ -82,6 +88,7 @@ def _send(lines: TextIO, out: _Out) -> object:
         teller = threading.Thread(target=_tell, args=(sender, out, done))
         teller.start()
         try:
+            sender.connect()
             return Copying(wanted, sender, sources, out.tell, finish).run()
         finally:
             done.set()

@@ -77,7 +77,7 @@ def parse_job(content: Mapping[str, Any]) -> Job:
 
 @contextmanager
 def sending(job: Job, control: Control) -> Iterator[tuple[Sender, dict[int, Source]]]:
-    """A sender that is connected, and its sources."""
+    """A sender, which is still to `connect`, and its sources."""
     with ExitStack() as stack:
         sources = {}
         for disk in job.disks:
@@ -87,5 +87,4 @@ def sending(job: Job, control: Control) -> Iterator[tuple[Sender, dict[int, Sour
         sender = stack.enter_context(
             Sender(job.peer, sources.values(), control=control, options=job.options)
         )
-        sender.connect()
         yield sender, sources

@@ -25,6 +25,7 @@ from rehost.stages.replicate.plan import outside, readable
 from rehost.stages.replicate.sender import Sender
 from rehost.stages.replicate.source import Source
 from rehost.stages.replicate.track import Tracking
+from rehost.stream_errors import SourceUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -292,7 +293,10 @@ class ImageFile:
         return () if before == self._seen else None
 
     def _look(self) -> tuple[int, int, int]:
-        found = self._path.stat()
+        try:
+            found = self._path.stat()
+        except OSError as e:
+            raise SourceUnavailable(f"the image {self._path} is not there any more: {e}") from e
         return found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
