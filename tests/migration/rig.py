@@ -145,14 +145,21 @@ def receiver_of(task_id: str) -> int | None:
 
 
 def process_of(module: str, *, naming: str = "", parent: int = 0) -> int | None:
-    """The process that runs a module, with a word in its command line, or of a parent."""
+    return next(processes_of(module, naming=naming, parent=parent), None)
+
+
+def processes_of(module: str, *, naming: str = "", parent: int = 0) -> Iterator[int]:
+    """The processes that run a module, with a word in their command lines, or of a parent."""
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, IndexError):
             words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            above = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            if module in words and naming in " ".join(words) and parent in (0, above):
-                return int(entry.name)
-    return None
+            is_named = module in words and naming in " ".join(words)
+            if is_named and parent in (0, parent_of(int(entry.name))):
+                yield int(entry.name)
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
 def kill(pid: int) -> None:

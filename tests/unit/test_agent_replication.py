@@ -1,13 +1,161 @@
+import json
+import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rehost.agent import replication as module
 from rehost.agent.replication import Replication
 from rehost.contract import agent_api
-from rehost.contract.agent_api import Command
-from rehost.contract.client import Client
-from rehost.stream_errors import SenderDied
+from rehost.contract.agent_api import Command, Result
+from rehost.contract.client import Answer, Backoff, Client
+from rehost.errors import ServiceUnreachable
+from rehost.stream_errors import DiskNotReported, SenderDied
+
+DISKS = frozenset({"/dev/vda"})
+
+
+class Service:
+    """Answers what a task's agent asks; `disk` is what it names, `away` is whether it answers."""
+
+    def __init__(self):
+        self.disk = "/dev/vda"
+        self.port = 7001
+        self.away = False
+        self.seen = []
+
+    def call(self, method, path, *, body=None, **_):
+        self.seen.append((method, path.rpartition("/")[2]))
+        if self.away:
+            raise ServiceUnreachable("the service is away")
+        return Answer(HTTPStatus.OK, {}, self.answer(path))
+
+    def answer(self, path):
+        if path.endswith("/transfer"):
+            disks = [{"id": 0, "name": self.disk, "size": 1 << 20}]
+            where = {"host": "127.0.0.1", "port": self.port, "tls": False}
+            return {"task_id": path.split("/")[-2], "disks": disks, **where}
+        if path.endswith("/speed-limit"):
+            return {"speed_limit": []}
+        return {}
+
+
+@pytest.fixture
+def service():
+    return Service()
+
+
+@pytest.fixture
+def replication(service, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "PROGRAM", "tests.unit.pretended_sender")
+    backoff = Backoff(base_s=0.01, cap_s=0.05)
+    made = Replication(service, lambda: DISKS, backoff=backoff, state=tmp_path)
+    yield made
+    made.stop()
+
+
+def start(task_id, command_id="1", name="START"):
+    return Command(name=name, parameters={"task_id": task_id, "command_id": command_id})
+
+
+def noted(tmp_path):
+    """What the processes were told, in order."""
+    file = tmp_path / "noted"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def turned(replication, until):
+    """Turn until it is so; the result, if one came."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        result = replication.turn()
+        if result or until():
+            return result
+        time.sleep(0.01)
+    pytest.fail("it did not come")
+
+
+def jobs(tmp_path):
+    return [told["task_id"] for told in noted(tmp_path) if "task_id" in told]
+
+
+def test_a_disk_that_was_not_reported_is_not_read(replication, service, tmp_path):
+    service.disk = "/etc/shadow"
+    replication.begin(start("task"))
+    result = turned(replication, lambda: False)
+    assert result.result is Result.FAIL
+    assert result.detail["error_code"] == DiskNotReported.code
+    assert "/etc/shadow" in result.detail["error_msg"]
+    assert jobs(tmp_path) == []
+    assert not replication.is_active
+
+
+def test_the_same_command_again_starts_nothing(replication, tmp_path):
+    replication.begin(start("task"))
+    turned(replication, lambda: jobs(tmp_path))
+    for _ in range(3):
+        replication.begin(start("task"))
+        replication.turn()
+    assert jobs(tmp_path) == ["task"]
+
+
+def test_another_task_takes_its_place(replication, tmp_path):
+    replication.begin(start("task"))
+    turned(replication, lambda: jobs(tmp_path))
+    replication.begin(start("other", "2"))
+    turned(replication, lambda: len(jobs(tmp_path)) == 2)
+    assert jobs(tmp_path) == ["task", "other"]
+    # The first was told to end, and had before the second one began.
+    assert noted(tmp_path)[1] == {"stop": True}
+
+
+def test_a_killed_sender_is_started_again_more_and_more_rarely(replication, tmp_path, monkeypatch):
+    delays = []
+
+    class Noting(Backoff):
+        def delay(self, failures, retry_after_s=None):
+            delays.append(failures)
+            return 0.0
+
+    monkeypatch.setattr(replication, "_backoff", Noting())
+    replication.begin(start("killed"))
+    assert turned(replication, lambda: len(jobs(tmp_path)) == 4) is None
+    assert delays[:3] == [1, 2, 3]
+
+
+def test_what_came_of_it_is_told_once_the_service_is_back(replication, service, tmp_path):
+    replication.begin(start("copied"))
+    turned(replication, lambda: jobs(tmp_path))
+    service.away = True
+    asked = len(service.seen)
+    result = turned(replication, lambda: len(service.seen) > asked + 3)
+    assert result is None
+    service.away = False
+    result = turned(replication, lambda: False)
+    assert (result.result, result.detail) == (Result.SUCCESS, {"command_id": "1"})
+    assert service.seen[-1] == ("POST", "consistency-result")
+    assert jobs(tmp_path) == ["copied"]
+
+
+def test_a_receiver_that_moved_is_followed_without_beginning_anew(replication, service, tmp_path):
+    replication.begin(start("cut-off"))
+    turned(replication, lambda: jobs(tmp_path))
+    service.port = 7002
+    turned(replication, lambda: len(noted(tmp_path)) > 1)
+    assert noted(tmp_path)[1:] == [{"peer": {"host": "127.0.0.1", "port": 7002, "tls": None}}]
+    assert jobs(tmp_path) == ["cut-off"]
+
+
+def test_stopped_it_does_nothing_more(replication, service, tmp_path):
+    replication.begin(start("task"))
+    turned(replication, lambda: jobs(tmp_path))
+    replication.stop()
+    asked = len(service.seen)
+    assert replication.turn() is None
+    assert not replication.is_active
+    assert len(service.seen) == asked
 
 
 def test_the_task_says_why_copying_waits_to_be_tried_again(

@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 REPORT_S = 1.0  # and asked for the limit, which is to act within 2 s
 STEADY_S = 5.0  # of copying, until its speed says something about the network
 ASK_S = 1.0  # between questions whether the target is ready
+FORGIVEN_S = 60.0  # of copying, after which earlier failures do not count
 MBIT = 1_000_000 / 8
 PROGRAM = "rehost.agent.sender"
 SYNC = "SYNC"
@@ -98,23 +99,25 @@ class Replication:
     def stop(self) -> None:
         """End what runs; what has arrived stays, and becomes durable. May be called again."""
         self._end_child()
-        self._work = None
+        self._work, self._told = None, {}
 
     def turn(self) -> CommandResult | None:
         """Do what is due; call about every second. The result once there is one."""
         if self._work is None:
             return None
         try:
-            if self._child is None:
-                self._try_to_begin(self._work)
+            if self._child is not None:
+                return self._look_after(self._work, self._child)
+            if time.monotonic() < self._work.next_at:
                 return None
-            return self._look_after(self._work, self._child)
+            if "result" in self._told:
+                return self._finish(self._work)
+            self._try_to_begin(self._work)
+            return None
         except Error as e:
             return self._failed(self._work, e)
 
     def _try_to_begin(self, work: Work) -> None:
-        if time.monotonic() < work.next_at:
-            return
         try:
             transfer = agent_api.transfer(self._client, work.task_id)
         except ApiError as e:
@@ -155,12 +158,9 @@ class Replication:
     def _job(
         self, command: Command, transfer: Transfer, wanted: Mapping[str, str]
     ) -> dict[str, Any]:
-        tls = agent_api.certificates(self._client, transfer.task_id) if transfer.tls else None
         return {
             "task_id": transfer.task_id,
-            "host": transfer.host,
-            "port": transfer.port,
-            "tls": None if tls is None else encode(tls),
+            **self._peer(transfer),
             "disks": [{"id": d.id, "name": d.name, "path": d.name} for d in transfer.disks],
             "limit": self._limit,
             # SYNC is for one synchronization, which ends.
@@ -170,6 +170,11 @@ class Replication:
             **wishes(wanted),
         }
 
+    def _peer(self, transfer: Transfer) -> dict[str, Any]:
+        tls = agent_api.certificates(self._client, transfer.task_id) if transfer.tls else None
+        own = None if tls is None else encode(tls)
+        return {"host": transfer.host, "port": transfer.port, "tls": own}
+
     def _look_after(self, work: Work, child: Child) -> CommandResult | None:
         status = child.status
         for line in child.said():
@@ -178,29 +183,34 @@ class Replication:
             if time.monotonic() >= self._report_at:
                 self._report_at = time.monotonic() + REPORT_S
                 self._exchange(work, child)
+            if work.failures and time.monotonic() - self._began > FORGIVEN_S:
+                self._work = replace(work, failures=0)
             return None
+        child.end()  # its pipe would stay open
         self._child = None
         return self._ended(work, status)
 
     def _ended(self, work: Work, status: int) -> CommandResult | None:
         if "result" in self._told:
-            self._report_last(work)
-            self._work = None
-            return result(work.command, Result.SUCCESS, {})
+            return self._finish(work)
         error = self._told.get("error")
         if error is None:  # it was killed, or ran out of memory: what it sent is there
             raise SenderDied(f"the process that copies ended with status {status}")
         raise SenderFailed(error["code"], error["message"], retryable=error["retryable"])
 
-    def _report_last(self, work: Work) -> None:
-        """What is lost here is no reason to copy everything again."""
+    def _finish(self, work: Work) -> CommandResult:
+        """Raises what may heal: then it is called again, for all has been copied."""
         try:
             self._report(work, is_last=True)
             rows = consistency(self._told["result"], self._told.get("progress"))
             if rows:
                 agent_api.report_consistency(self._client, work.task_id, rows)
         except Error as e:
-            log.warning("the service was not told what the comparison gave: %s", e)
+            if e.retryable:
+                raise
+            log.warning("the service does not take what the comparison gave: %s", e)
+        self._work, self._told = None, {}
+        return result(work.command, Result.SUCCESS, {})
 
     def _exchange(self, work: Work, child: Child) -> None:
         """Tell the service how far it is, and the child what it may do. The copying goes on
@@ -219,8 +229,14 @@ class Replication:
         """After a restart of the service its receiver may be at another port."""
         if not (self._told.get("progress") or {}).get("trouble"):
             return
-        now = agent_api.transfer(self._client, work.task_id)
-        if self._transfer and (now.host, now.port) != (self._transfer.host, self._transfer.port):
+        now, before = agent_api.transfer(self._client, work.task_id), self._transfer
+        if before is None or now == before:
+            return
+        if replace(now, port=before.port) == before and self._child:
+            self._child.tell(json.dumps({"peer": self._peer(now)}))
+            self._transfer = now
+            log.info("the receiver of task %s is at port %d now", work.task_id, now.port)
+        else:
             self._end_child()
             self._begin(work, now)
 
@@ -257,7 +273,8 @@ class Replication:
             delay = self._backoff.delay(failures)
             log.warning("%s; copying goes on in %.0f s", e, delay)
             self._work = replace(work, failures=failures, next_at=time.monotonic() + delay)
-            self._tell_trouble(work, e)
+            if "result" not in self._told:
+                self._tell_trouble(work, e)
             return None
         log.error("task %s: %s (%s)", work.task_id, e, e.code)
         self._work = None

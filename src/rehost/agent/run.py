@@ -33,6 +33,7 @@ JITTER = 0.2
 # While disks are copied: what an operator asks for, or a changed limit, must not wait for a poll.
 BUSY_POLL_S = 2.0
 BUSY_TURN_S = 0.5
+BUSY_LONGEST_S = 10.0  # between tries to reach the service
 GONE = (401, 404)
 
 T = TypeVar("T")
@@ -202,10 +203,13 @@ class Agent:
 
     def _online(self, doing: str, step: Callable[[], T]) -> T | None:
         """Do `step` until it is done; what the service refuses for good is said, and left."""
+        backoff = self._pace.backoff
+        if self._replication.is_active:
+            backoff = replace(backoff, cap_s=min(backoff.cap_s, BUSY_LONGEST_S))
         try:
             result = retry(
                 step,
-                backoff=self._pace.backoff,
+                backoff=backoff,
                 wait=self._signals.wait,
                 on_failure=self._say_unreachable,
             )

@@ -7,6 +7,7 @@ agent goes on.
 
 import contextlib
 import ctypes
+import functools
 import json
 import logging
 import platform
@@ -82,7 +83,8 @@ def _send(lines: TextIO, out: _Out) -> object:
         give_way()
     control = Control(limit=wanted.limit)
     finish = threading.Event()
-    threading.Thread(target=_obey, args=(lines, control, finish), daemon=True).start()
+    obey = functools.partial(_obey, lines, control, finish, wanted.peer.task_id)
+    threading.Thread(target=obey, daemon=True).start()
     with job.sending(wanted, control) as (sender, sources):
         done = threading.Event()
         teller = threading.Thread(target=_tell, args=(sender, out, done))
@@ -111,14 +113,18 @@ def _tell(sender: "Sender", out: _Out, done: threading.Event) -> None:
         out.tell("progress", encode(sender.progress()))
 
 
-def _obey(lines: TextIO, control: "Control", finish: threading.Event) -> None:
+def _obey(lines: TextIO, control: "Control", finish: threading.Event, task_id: str) -> None:
     """Commands of the agent; without an agent there is nobody to send for."""
+    from rehost.stages.replicate.job import parse_peer
+
     for line in lines:
         command = json.loads(line)
         if "limit" in command:
             control.set_limit(command["limit"])
         if "pause" in command:
             (control.pause if command["pause"] else control.resume)()
+        if "peer" in command:
+            control.move(parse_peer(command["peer"], task_id=task_id))
         if command.get("finish"):
             finish.set()
         if command.get("stop"):

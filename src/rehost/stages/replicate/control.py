@@ -1,11 +1,15 @@
-"""What may be changed while a transfer runs, from any thread: pause, stop, speed limit."""
+"""What may be changed while a transfer runs, from any thread: pause, stop, limit, receiver."""
 
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rehost.stream_errors import TransferStopped
+
+if TYPE_CHECKING:
+    from rehost.stages.replicate.link import Peer
 
 _SLICE_S = 0.05  # of a limited rate, is sent at once
 _LEAST = 2048
@@ -19,6 +23,7 @@ class Control:
         self._paused = False
         self._stopped = False
         self._hurried = False
+        self._moved_to: Peer | None = None
         self._tokens = 0.0
         self._filled_at = time.monotonic()
 
@@ -58,6 +63,16 @@ class Control:
         finally:
             self._set_hurried(False)
 
+    @property
+    def moved_to(self) -> "Peer | None":
+        return self._moved_to
+
+    def move(self, peer: "Peer") -> None:
+        """The receiver is there now. Who waits to connect again does so at once."""
+        with self._changed:
+            self._moved_to = peer
+            self._changed.notify_all()
+
     def stop(self) -> None:
         """For good."""
         with self._changed:
@@ -73,9 +88,13 @@ class Control:
                     raise TransferStopped("the transfer was stopped")
 
     def wait(self, seconds: float) -> None:
-        """Raises TransferStopped as soon as that is so."""
+        """Shorter if the receiver moves. Raises TransferStopped as soon as that is so."""
         with self._changed:
-            if self._changed.wait_for(lambda: self._stopped, seconds):
+            before = self._moved_to
+            self._changed.wait_for(
+                lambda: self._stopped or self._moved_to is not before, max(0.0, seconds)
+            )
+            if self._stopped:
                 raise TransferStopped("the transfer was stopped")
 
     def take(self, wanted: int) -> int:

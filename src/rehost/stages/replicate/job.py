@@ -1,9 +1,9 @@
 """A whole transfer of a task's disks, as a child process of the agent is told of it, and tells.
 
 One line of JSON in: a Job. Then, at any time, lines with commands: {"limit": BYTES_PER_SECOND or
-null}, {"pause": true or false}, {"finish": true}, {"stop": true}. Lines out: {"phase": …},
-{"trackers": …}, {"progress": …}, {"standing": …}, and at the end one {"result": …} or
-{"error": …}.
+null}, {"pause": true or false}, {"peer": {"host", "port", "tls"}}, {"finish": true},
+{"stop": true}. Lines out: {"phase": …}, {"trackers": …}, {"progress": …}, {"standing": …}, and at
+the end one {"result": …} or {"error": …}.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -52,14 +52,8 @@ class Job:
 def parse_job(content: Mapping[str, Any]) -> Job:
     """Raises BadConfiguration."""
     try:
-        tls = content["tls"]
         return Job(
-            peer=Peer(
-                task_id=str(content["task_id"]),
-                host=str(content["host"]),
-                port=int(content["port"]),
-                tls=None if tls is None else Certificates(**tls),
-            ),
+            peer=parse_peer(content, task_id=str(content["task_id"])),
             disks=tuple(
                 JobDisk(id=int(disk["id"]), name=str(disk["name"]), path=Path(disk["path"]))
                 for disk in content["disks"]
@@ -73,6 +67,17 @@ def parse_job(content: Mapping[str, Any]) -> Job:
         )
     except (KeyError, TypeError, ValueError) as e:
         raise BadConfiguration(f"no job of a sender: {e!r}") from e
+
+
+def parse_peer(content: Mapping[str, Any], *, task_id: str) -> Peer:
+    """Raises KeyError, TypeError, ValueError."""
+    tls = content["tls"]
+    return Peer(
+        task_id=task_id,
+        host=str(content["host"]),
+        port=int(content["port"]),
+        tls=None if tls is None else Certificates(**tls),
+    )
 
 
 @contextmanager

@@ -46,7 +46,11 @@ class Link:
         return is_loopback(self.peer.host)
 
     def connect(self, number: int) -> tuple[Channel, Welcome]:
-        """Raises ReceiverUnreachable, PeerNotTrusted, and what the receiver refuses with."""
+        """To where the receiver is now.
+
+        Raises ReceiverUnreachable, PeerNotTrusted, and what the receiver refuses with.
+        """
+        self._follow()
         channel = self._dial()
         try:
             channel.handshake()
@@ -61,6 +65,13 @@ class Link:
             channel.close()
             raise
         return channel, answer
+
+    def _follow(self) -> None:
+        moved = self._control.moved_to
+        if moved is not None and moved is not self.peer:
+            # Its own first: another lane may connect meanwhile.
+            self._tls = client_context(moved.tls) if moved.tls else None
+            self.peer = moved
 
     def _dial(self) -> Channel:
         address = (self.peer.host, self.peer.port)
