@@ -187,6 +187,18 @@ def test_strangers_do_not_keep_the_sender_out(receiver, image):
         assert still_works(receiver, image)
 
 
+def test_strangers_who_come_and_go_leave_little_in_the_log(tmp_path):
+    at_once = struct.pack("ii", 1, 0)  # SO_LINGER: close resets
+    with Receiver(tmp_path / "notes", tmp_path / "target", SIZE) as receiver:
+        for _ in range(300):
+            with socket.create_connection(("127.0.0.1", receiver.port)) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        with connected(receiver) as channel:
+            channel.send(memoryview(b"no TLS at all, but enough to be heard"))
+    assert "Traceback" not in receiver.log()
+    assert len(receiver.log().splitlines()) < 20
+
+
 def test_what_is_replayed_changes_nothing(receiver, image):
     stream = data(b"old!" * 1024) + frames.encode(Flush(number=1))
     with greeted(receiver) as channel:

@@ -196,7 +196,11 @@ class Channel:
             now = time.monotonic()
             deadline = deadline or min(now + stall_s, self._frame_deadline)
             if now >= deadline:
-                raise ConnectionLost(f"nothing moved on the connection for {stall_s:g} s")
+                raise ConnectionLost(
+                    "what was to arrive was not complete in time"
+                    if now >= self._frame_deadline
+                    else f"nothing moved on the connection for {stall_s:g} s"
+                )
             self._poll.register(self.socket, events)
             self._poll.poll(1000 * min(_LOOK_S, deadline - now))
             if wanted == select.POLLOUT:

@@ -37,6 +37,7 @@ class Server:
         self._sessions = Sessions(config.task_id, config.folder)
         self._lock = threading.Lock()
         self._threads: dict[threading.Thread, Callable[[], None]] = {}
+        self._strangers = 0
         self._stopping = False
         threading.stack_size(_STACK)
         self._listener = _listen(config.host, config.port)
@@ -87,8 +88,8 @@ class Server:
             channel.limit_frame(GREETING_S)
             channel.handshake()
             serve(channel, self._store, self._sessions, peer=self._peer)
-        except StreamError as e:
-            log.info("a connection did not come about: %s", e)
+        except (StreamError, OSError) as e:  # OSError: it was gone before TLS began
+            self._note_stranger(e)
         except Exception:
             log.exception("a connection failed")
         finally:
@@ -97,6 +98,14 @@ class Server:
             sock.close()
             with self._lock:
                 self._threads.pop(threading.current_thread(), None)
+
+    def _note_stranger(self, e: Exception) -> None:
+        """More and more rarely: whoever connects must not be able to fill the disk with a log."""
+        with self._lock:
+            self._strangers += 1
+            count = self._strangers
+        if not count & (count - 1):
+            log.info("a connection did not come about (%d so far): %s", count, e)
 
     def _channel(self, sock: socket.socket) -> Channel:
         if self._tls is None:
