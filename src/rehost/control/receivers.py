@@ -76,14 +76,16 @@ class Receivers:
         if receiver.stopping is not None or time.monotonic() - receiver.started > RENEW_S:
             self.stop(task_id)
             return None
-        if receiver.port is None:
-            receiver.port = _port(receiver.output)
+        if receiver.port is None and (port := _port(receiver.output)) is not None:
+            receiver.port = port
+            self._forget_key(task_id)  # it has read it
         return receiver.port
 
     def stop(self, task_id: str) -> bool:
         """Have the task's receiver end; returns whether it has. Call again until it has."""
         receiver = self._running.get(task_id)
         if receiver is None:
+            self._forget_key(task_id)  # of one whose service was killed
             return True
         if receiver.process.status() is None:
             now = time.monotonic()
@@ -96,7 +98,7 @@ class Receivers:
             return False
         del self._running[task_id]
         self._failed.pop(task_id, None)
-        (self._home(task_id) / "config.json").unlink(missing_ok=True)  # it has a private key
+        self._forget_key(task_id)
         return True
 
     def remove(self, task_id: str) -> None:
@@ -107,8 +109,9 @@ class Receivers:
         """End all receivers."""
         for receiver in self._running.values():
             receiver.process.signal(signal.SIGTERM)
-        for receiver in self._running.values():
+        for task_id, receiver in self._running.items():
             receiver.process.stop()
+            self._forget_key(task_id)
         self._running.clear()
 
     def _start(self, task_id: str, disks: tuple[ReceivedDisk, ...]) -> _Receiver:
@@ -123,7 +126,7 @@ class Receivers:
             disks=disks,
             tls=self._authority.receiver(task_id),
         )
-        file = home / "config.json"
+        file = self._config(task_id)
         encoded = msgspec.json.encode(config, enc_hook=os.fspath)
         write_atomically(file, encoded, mode=0o600)
         output = home / "output"
@@ -151,6 +154,13 @@ class Receivers:
         if failures.count >= TRIES:
             del self._failed[task_id]
             raise ReceiverFailed(f"it ended with status {status}: {said}")
+
+    def _config(self, task_id: str) -> Path:
+        """Has the receiver's private key: it is there only from a start until it was read."""
+        return self._home(task_id) / "config.json"
+
+    def _forget_key(self, task_id: str) -> None:
+        self._config(task_id).unlink(missing_ok=True)
 
     def _home(self, task_id: str) -> Path:
         return self._folder / task_id
