@@ -57,7 +57,7 @@ def test_in_a_pipe_it_shows_this_machine_and_ends(environ, tmp_path):
     assert curl.endswith(f"/v3/sources/{shown['id']}")
     assert shown["hostname"] == os.uname().nodename
     assert "\x1b" not in done.stdout
-    migrated = re.findall(r"^(?:source|target) +([0-9a-f]{64}) ", done.stdout, re.MULTILINE)
+    migrated = re.findall(r"^(?:source|target) +([0-9a-f]{64})$", done.stdout, re.MULTILINE)
     assert len(migrated) == 2
     assert len(set(migrated)) == 1
     assert re.search(r"^\d+ MiB in use were compared .*: 0 differ$", done.stdout, re.MULTILINE)

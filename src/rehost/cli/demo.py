@@ -27,9 +27,11 @@ from rehost.contract.client import Client
 from rehost.contract.credentials import Login, Token
 from rehost.errors import Error
 from rehost.system import process
+from rehost.system.claims import claim
 from rehost.system.process import Process
 
 USUAL_PORT = 8780
+OTHER_PORTS = 5  # so many are tried
 USER = "operator"
 START_LIMIT_S = 60  # a slow machine, with the first start of a fresh environment
 CHECKS_LIMIT_S = 60
@@ -69,9 +71,8 @@ def demo() -> None:
     """Raises ProgramFailed or another Error; cleans up whatever happens."""
     out = output.console()
     with ExitStack() as stack:
-        place = _place(
-            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehost-demo-")))
-        )
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rehost-demo-"))
+        place = _place(Path(folder), stack.enter_context(_port()))
         with _step(out, "starting the service"):
             service = stack.enter_context(_service(place))
         with _step(out, f"creating the user {USER}"):
@@ -96,25 +97,39 @@ def _end(number: int, _: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _place(folder: Path) -> Place:
+def _place(folder: Path, port: int) -> Place:
     return Place(
         folder=folder,
-        service=f"http://127.0.0.1:{_free_port()}",
+        service=f"http://127.0.0.1:{port}",
         password=secrets.token_urlsafe(12),
     )
 
 
-def _free_port() -> int:
-    """The service's usual port, or any other that is free."""
-    for port in (USUAL_PORT, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+@contextmanager
+def _port() -> Iterator[int]:
+    """The service's usual port, or any other that is free; no other demo will have it meanwhile.
+
+    Services may share a port, so two that start at once would not notice each other.
+    """
+    for wanted in (USUAL_PORT, *[0] * OTHER_PORTS):
+        port = _free(wanted)
+        claimed = claim(f"demo/{port}") if port else None
+        if port and claimed:
+            with claimed:
+                yield port
+            return
     raise OSError("no port is free on 127.0.0.1")
+
+
+def _free(wanted: int) -> int | None:
+    """That port, if it is free; 0 stands for any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return None
+        return int(probe.getsockname()[1])
 
 
 @contextmanager

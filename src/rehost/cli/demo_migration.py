@@ -52,8 +52,8 @@ def _show_proof(out: Console, client: Client, task: Json, disk: Path, data: Path
     [target] = data.rglob("disk-0.img")
     out.print()
     for what, file in (("source", disk), ("target", target)):
-        line = Text(f"{what:8}").append(_digest(file, disk.stat().st_size), "bold")
-        out.print(line.append(f"  SHA-256 of {units.size(disk.stat().st_size)}", "dim"))
+        out.print(Text(f"{what:8}").append(_digest(file, disk.stat().st_size), "bold"))
+    out.print(f"SHA-256 of {units.size(disk.stat().st_size)} each", style="dim")
     for said in _compared(client, task):
         out.print(said, style="dim")
 
