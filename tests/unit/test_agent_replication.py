@@ -11,8 +11,9 @@ from rehost.agent.replication import Replication
 from rehost.contract import agent_api
 from rehost.contract.agent_api import Command, Result
 from rehost.contract.client import Answer, Backoff, Client
-from rehost.errors import ServiceUnreachable
+from rehost.errors import ApiError, ServiceUnreachable
 from rehost.stream_errors import DiskNotReported, SenderDied
+from rehost.task_errors import TargetNotReady, TaskNotFound, TaskRefuses
 
 DISKS = frozenset({"/dev/vda"})
 
@@ -23,11 +24,14 @@ class Service:
     def __init__(self):
         self.disk = "/dev/vda"
         self.port = 7001
+        self.refusal = ""
         self.away = False
         self.seen = []
 
     def call(self, method, path, *, body=None, **_):
         self.seen.append((method, path.rpartition("/")[2]))
+        if path.endswith("/transfer") and self.refusal:
+            raise ApiError("no", code=self.refusal, status=HTTPStatus.CONFLICT)
         if self.away:
             raise ServiceUnreachable("the service is away")
         return Answer(HTTPStatus.OK, {}, self.answer(path))
@@ -146,6 +150,35 @@ def test_a_receiver_that_moved_is_followed_without_beginning_anew(replication, s
     turned(replication, lambda: len(noted(tmp_path)) > 1)
     assert noted(tmp_path)[1:] == [{"peer": {"host": "127.0.0.1", "port": 7002, "tls": None}}]
     assert jobs(tmp_path) == ["cut-off"]
+
+
+def test_errors_of_the_service_are_known_by_their_codes():
+    assert TargetNotReady.code == agent_api.TARGET_NOT_READY
+    assert {TaskRefuses.code, TaskNotFound.code} == agent_api.TASK_ENDED
+
+
+def test_a_task_that_was_stopped_without_it_is_left(replication, service, tmp_path):
+    replication.begin(start("cut-off"))
+    turned(replication, lambda: jobs(tmp_path))
+    service.refusal = agent_api.TARGET_NOT_READY
+    asked = len(service.seen)
+    assert turned(replication, lambda: len(service.seen) > asked + 5) is None
+    service.refusal = TaskRefuses.code
+    result = turned(replication, lambda: False)
+    assert (result.result, result.detail["error_code"]) == (Result.FAIL, TaskRefuses.code)
+    assert noted(tmp_path)[-1] == {"stop": True}
+    assert not replication.is_active
+
+
+def test_what_the_sender_says_does_not_pile_up(replication, service, tmp_path):
+    replication.begin(start("task"))
+    turned(replication, lambda: jobs(tmp_path))
+    time.sleep(0.3)
+    replication.listen()
+    assert list(replication._child.said()) == []
+    asked = len(service.seen)
+    turned(replication, lambda: len(service.seen) > asked)
+    assert ("PUT", "progress") in service.seen
 
 
 def test_stopped_it_does_nothing_more(replication, service, tmp_path):

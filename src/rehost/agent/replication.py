@@ -28,7 +28,7 @@ from rehost.contract.agent_api import Command, CommandResult, Result
 from rehost.contract.client import Backoff, Client
 from rehost.contract.codec import encode
 from rehost.contract.transfer import Transfer
-from rehost.errors import ApiError, Error
+from rehost.errors import ApiError, Error, ServiceUnreachable
 from rehost.model.speed import limit_at
 from rehost.stream_errors import DiskNotReported, SenderDied, SenderFailed
 from rehost.system.child import Child
@@ -100,6 +100,12 @@ class Replication:
         """End what runs; what has arrived stays, and becomes durable. May be called again."""
         self._end_child()
         self._work, self._told = None, {}
+
+    def listen(self) -> None:
+        """Take in what the child said; while the service is away for days, it is not to pile up."""
+        if self._child is not None:
+            for line in self._child.said():
+                self._told |= json.loads(line)
 
     def turn(self) -> CommandResult | None:
         """Do what is due; call about every second. The result once there is one."""
@@ -177,12 +183,12 @@ class Replication:
 
     def _look_after(self, work: Work, child: Child) -> CommandResult | None:
         status = child.status
-        for line in child.said():
-            self._told |= json.loads(line)
+        self.listen()
         if status is None:
             if time.monotonic() >= self._report_at:
                 self._report_at = time.monotonic() + REPORT_S
                 self._exchange(work, child)
+                self._follow_receiver(work)
             if work.failures and time.monotonic() - self._began > FORGIVEN_S:
                 self._work = replace(work, failures=0)
             return None
@@ -221,15 +227,27 @@ class Replication:
             if limit != self._limit:
                 self._limit = limit
                 child.tell(json.dumps({"limit": limit}))
-            self._follow_receiver(work)
         except Error as e:
             log.debug("the service was not told how far the copying is: %s", e)
 
     def _follow_receiver(self, work: Work) -> None:
-        """After a restart of the service its receiver may be at another port."""
+        """After a restart of the service its receiver may be at another port.
+
+        Raises ApiError where there is none any more, for the task was stopped without this agent.
+        """
         if not (self._told.get("progress") or {}).get("trouble"):
             return
-        now, before = agent_api.transfer(self._client, work.task_id), self._transfer
+        try:
+            self._move(work, agent_api.transfer(self._client, work.task_id))
+        except ApiError as e:
+            if e.code in agent_api.TASK_ENDED:
+                raise
+            log.debug("it is not known where the receiver is: %s", e)
+        except ServiceUnreachable as e:
+            log.debug("it is not known where the receiver is: %s", e)
+
+    def _move(self, work: Work, now: Transfer) -> None:
+        before = self._transfer
         if before is None or now == before:
             return
         if replace(now, port=before.port) == before and self._child:

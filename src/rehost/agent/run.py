@@ -210,7 +210,7 @@ class Agent:
             result = retry(
                 step,
                 backoff=backoff,
-                wait=self._signals.wait,
+                wait=self._wait,
                 on_failure=self._say_unreachable,
             )
         except ApiError as e:
@@ -221,6 +221,10 @@ class Agent:
         self._say_connected()
         self._said.pop(doing, None)
         return result
+
+    def _wait(self, seconds: float) -> None:
+        self._replication.listen()
+        self._signals.wait(seconds)
 
     def _say_connected(self) -> None:
         self._say("service", "there", f"connected to {self._client.base_url}", logging.INFO)

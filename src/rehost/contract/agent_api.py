@@ -14,6 +14,7 @@ from rehost.model.speed import SpeedRow
 
 POLL_INTERVAL_S = 30
 TARGET_NOT_READY = "REHOST.4096"  # ask again in a moment
+TASK_ENDED = frozenset({"REHOST.4095", "SMS.2252"})  # it was stopped, or deleted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

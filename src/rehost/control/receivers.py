@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 TRIES = 6  # in a row: a receiver that was killed, or finds its folder still locked, comes again
 BACKOFF_S = 0.5
-STEADY_S = 60.0  # after which a receiver counts as having worked
+STEADY_S = 10.0  # after which a receiver counts as having worked: what it got until then stays
 PATIENCE_S = 60.0  # to write down what it has; then it is killed, and nothing acknowledged is lost
 RENEW_S = 5 * 24 * 3600.0  # before its certificate of a week ends
 # What a receiver needs of our environment; never the database's password.
