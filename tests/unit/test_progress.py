@@ -49,11 +49,24 @@ def task(state="RUNNING", at=4, percent=41, **more):
     }
 
 
+def told(document, trace):
+    """The same, with what the sub-task that is being done says."""
+    phases = [dict(phase) for phase in document["sub_tasks"]]
+    progress.current({"sub_tasks": phases})["process_trace"] = trace
+    return document | {"sub_tasks": phases}
+
+
+TRACE = (
+    "31.4 MiB behind, 4.2 s; the source writes 120 MiB/s and 98 MiB/s can be sent: it does not "
+    "catch up; a cut now would hold writes up for 0.41 s"
+)
 FAILED = task(
     "MIGRATE_FAIL",
     error_json=json.dumps([{"error_code": "REHOST.1", "error_msg": "the target's disk is full"}]),
 )
 PICTURES = {
+    "task-told-80": (told(task(total_time=95), TRACE), 80),
+    "task-stopped-80": (task("ABORT"), 80),
     "task-ready-80": (task("READY", -1, 0, total_time=0), 80),
     "task-failed-80": (FAILED, 80),
     "task-done-80": (task("MIGRATE_SUCCESS", 8, 100), 80),
@@ -61,8 +74,9 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_picture_is_as_reviewed(name):
+def test_picture_is_as_reviewed(name, monkeypatch):
     """To review a wanted change: delete the file, run again, look at it."""
+    monkeypatch.setattr(progress.time, "time", lambda: NOW / 1000 + 83)
     document, width = PICTURES[name]
     drawn = plain(progress.draw(document, SOURCE, width, UNICODE), width)
     snapshot = SNAPSHOTS / f"{name}.txt"
@@ -73,7 +87,9 @@ def test_picture_is_as_reviewed(name):
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
-@pytest.mark.parametrize("document", [task(), FAILED, {}, {"sub_tasks": None, "state": 5}])
+@pytest.mark.parametrize(
+    "document", [task(), told(task(), TRACE), FAILED, {}, {"sub_tasks": None, "state": 5}]
+)
 def test_every_line_fits_and_is_ascii_where_there_is_no_more(document, width):
     drawn = plain(progress.draw(document, SOURCE, width, ASCII), width)
     assert drawn.isascii()

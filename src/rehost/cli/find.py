@@ -48,7 +48,7 @@ def task_id(client: Client, wanted: str) -> str:
             raise Ambiguous(wanted, tuple(found), "tasks")
         if found:
             return next(iter(found))
-    raise TaskNotFound(wanted)
+    raise TaskNotFound(f"task {wanted!r}")
 
 
 def every_task(client: Client, filters: Query) -> Iterator[Json]:

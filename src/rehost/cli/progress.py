@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from rehost.cli import units
@@ -87,27 +88,38 @@ def figures(task: Json, source: Json) -> Iterator[str]:
 
 def sub_tasks(task: Json, width: int, look: Look) -> RenderableType:
     at = current(task)
-    failed = bool(failures(task)) or text(task, "state") == "ABORT"
-    return Group(*(_sub_task(p, width, look, p is at, failed) for p in rows(task, "sub_tasks")))
+    parts: list[RenderableType] = []
+    for phase in rows(task, "sub_tasks"):
+        parts.append(_sub_task(phase, width, look, _now(task, look) if phase is at else None))
+        if phase is at and (trace := text(phase, "process_trace")):
+            # What an operator waits for is in here, and may be long: it gets lines of its own.
+            said = Text(look.word(trace).replace("; ", "\n"), "dim")
+            parts.append(Padding(said, (0, 0, 0, 3)))
+    return Group(*parts)
 
 
-def _sub_task(phase: Json, width: int, look: Look, is_now: bool, failed: bool) -> Text:
+def _now(task: Json, look: Look) -> tuple[str, str]:
+    """Sign and style of the sub-task that is being done, or would be."""
+    if failures(task):
+        return look.error, FAILED
+    if text(task, "state") == "ABORT":
+        return look.warn, STATES["ABORT"]  # stopped, as somebody wished
+    return look.on, NOW
+
+
+def _sub_task(phase: Json, width: int, look: Look, now: tuple[str, str] | None) -> Text:
     percent = number(phase, "progress") or 0
     done = number(phase, "end_date") is not None
-    sign, style = (look.ok, DONE) if done else (look.off, TO_DO)
-    if is_now:
-        sign, style = (look.error, FAILED) if failed else (look.on, NOW)
+    sign, style = now or ((look.ok, DONE) if done else (look.off, TO_DO))
     line = Text(no_wrap=True, overflow=look.overflow)
-    line.append(f"{sign:<3}", style).append(f"{phase_name(phase):<25}", style if is_now else "")
+    line.append(f"{sign:<3}", style).append(f"{phase_name(phase):<25}", style if now else "")
     columns = max(8, min(30, width - 46))
     if percent and not done:
         line.append_text(bar(percent, columns, look, "cyan")).append(f" {percent:3} %")
     elif number(phase, "start_date") is not None:
         line.append(" " * (columns + 6))
-    if not failed or done:
+    if done or (now and sign == look.on):
         line.append(f"  {_lasted(phase)}", "dim")
-    if is_now and (trace := text(phase, "process_trace")):
-        line.append(f"  {look.word(trace)}", "dim")
     return line
 
 

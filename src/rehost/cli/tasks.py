@@ -239,7 +239,8 @@ def limit(
     if rows_ or none:
         limits = [_limit(row) for row in rows_ or ()]
         client.call("POST", path, body={"speed_limit": limits})
-        output.note(f"{task} has {len(limits) or 'no'} speed limits now.")
+        limited = "limit" if len(limits) == 1 else "limits"
+        output.note(f"{task} has {len(limits) or 'no'} speed {limited} now.")
         return
     found = client.call("GET", path).body
     if as_json:
