@@ -52,7 +52,9 @@ def task(state="RUNNING", at=4, percent=41, **more):
 def told(document, trace):
     """The same, with what the sub-task that is being done says."""
     phases = [dict(phase) for phase in document["sub_tasks"]]
-    progress.current({"sub_tasks": phases})["process_trace"] = trace
+    now = progress.current({"sub_tasks": phases})
+    assert now
+    now["process_trace"] = trace
     return document | {"sub_tasks": phases}
 
 
@@ -76,7 +78,7 @@ PICTURES = {
 @pytest.mark.parametrize("name", PICTURES)
 def test_picture_is_as_reviewed(name, monkeypatch):
     """To review a wanted change: delete the file, run again, look at it."""
-    monkeypatch.setattr(progress.time, "time", lambda: NOW / 1000 + 83)
+    monkeypatch.setattr("time.time", lambda: NOW / 1000 + 83)
     document, width = PICTURES[name]
     drawn = plain(progress.draw(document, SOURCE, width, UNICODE), width)
     snapshot = SNAPSHOTS / f"{name}.txt"
