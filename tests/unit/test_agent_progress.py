@@ -60,3 +60,56 @@ def test_what_could_not_be_read_is_not_the_same():
     differed = {"0": [{"offset": 7 * MIB, "length": MIB}]}
     [row] = consistency({"verified": {"differed": differed}}, lost)
     assert (row["num_total_files"], row["num_different_files"]) == (100, 2)
+
+
+def standing(**more):
+    return {
+        "passes": 3,
+        "lag": 3 * MIB // 2,
+        "lag_s": 1.24,
+        "change_rate": 2.0 * MIB,
+        "send_rate": 60.0 * MIB,
+        "stall_s": 0.062,
+        "converge_s": 0.0,
+        **more,
+    }
+
+
+def trace(**more):
+    told = {"progress": progress(disk()), "phase": "syncing", **more}
+    return progress_body("SYNC", told)["process_trace"].split("; ")
+
+
+def test_how_far_a_copy_is_behind_and_what_a_cut_would_cost():
+    tracked = {"/dev/vda": {"tracker": "ebpf-mmap", "reason": ""}}
+    assert trace(standing=standing(), trackers=tracked) == [
+        "1.2 s behind, 1.5 MiB in the last pass",
+        "a cut now would hold writes up for about 0.06 s",
+        "changes are tracked by ebpf-mmap",
+    ]
+
+
+def test_nothing_is_said_of_what_is_not_known_yet():
+    assert trace(standing=standing(passes=0)) == [""]
+    unknown = {"change_rate": None, "send_rate": None, "stall_s": None, "converge_s": None}
+    assert trace(standing=standing(**unknown)) == ["1.2 s behind, 1.5 MiB in the last pass"]
+
+
+def test_a_source_that_outruns_the_link_is_told_with_both_figures():
+    said = trace(standing=standing(change_rate=29.1 * MIB, send_rate=6.2 * MIB, converge_s=None))
+    assert said[1] == (
+        "the source writes 29.1 MiB/s and 6.2 MiB/s can be sent: it does not catch up"
+    )
+
+
+def test_when_it_is_in_step():
+    assert trace(standing=standing(converge_s=0.2))[1] == "in step in about 1 s"
+    assert trace(standing=standing(converge_s=41.7))[1] == "in step in about 42 s"
+
+
+def test_a_disk_that_nothing_tracks_is_named():
+    trackers = {
+        "/dev/vda": {"tracker": "ebpf-mmap", "reason": ""},
+        "/dev/vdb": {"tracker": "rescan", "reason": "no requests of this disk are seen"},
+    }
+    assert trace(trackers=trackers) == ["changes of /dev/vdb are found by comparing all of it"]

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -74,7 +75,7 @@ class Copying:
                 with _first_of_all():
                     cut = cutover.cut(
                         disks,
-                        sync.hold_last,
+                        partial(_hold, sync),
                         before=partial(sync.prepare_last, limit_s),
                         hooks=hooks,
                     )
@@ -86,6 +87,7 @@ class Copying:
                 continue
             sync.send_last()
             return {
+                "moment": cut.value,
                 "frozen": list(cut.frozen),
                 "skipped": [[s.path, s.reason] for s in cut.skipped],
                 "duration_s": cut.duration_s,
@@ -115,6 +117,13 @@ class Copying:
         finally:
             done.set()
             teller.join()
+
+
+def _hold(sync: Sync) -> float:
+    """When it was that all stood still."""
+    moment = time.time()
+    sync.hold_last()
+    return moment
 
 
 @contextmanager

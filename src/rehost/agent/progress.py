@@ -74,15 +74,18 @@ def _unreadable(disks: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _standing(standing: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{standing['lag'] / MIB:.1f} MiB behind, {standing['lag_s']:.1f} s"
+    yield f"{standing['lag_s']:.1f} s behind, {standing['lag'] / MIB:.1f} MiB in the last pass"
     change, send = standing["change_rate"], standing["send_rate"]
-    if standing["converge_s"] is None and change and send:
+    converge = standing["converge_s"]
+    if converge is None and change and send:
         yield (
-            f"the source writes {change / MIB:.0f} MiB/s and {send / MIB:.0f} MiB/s can be sent: "
+            f"the source writes {change / MIB:.1f} MiB/s and {send / MIB:.1f} MiB/s can be sent: "
             "it does not catch up"
         )
+    elif converge:
+        yield f"in step in about {max(1, round(converge))} s"
     if standing["stall_s"] is not None:
-        yield f"a cut now would hold writes up for {standing['stall_s']:.2f} s"
+        yield f"a cut now would hold writes up for about {standing['stall_s']:.2f} s"
 
 
 def consistency(result: Mapping[str, Any], progress: Progress | None) -> list[dict[str, Any]]:

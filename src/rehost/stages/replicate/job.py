@@ -3,7 +3,8 @@
 One line of JSON in: a Job. Then, at any time, lines with commands: {"limit": BYTES_PER_SECOND or
 null}, {"pause": true or false}, {"peer": {"host", "port", "tls"}}, {"finish": true},
 {"stop": true}. Lines out: {"phase": …}, {"trackers": …}, {"progress": …}, {"standing": …}, and at
-the end one {"result": …} or {"error": …}.
+the end one {"result": …} or {"error": …}. In the result of a cut, `moment` is the time, in seconds
+since 1970, at which all filesystems stood still: what was durable then is in the copy.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -42,8 +42,8 @@ class Standing:
     """How far the copy is behind. Rates are bytes per second of the disk; None is not known yet.
 
     `lag` is what the last pass had to send, `lag_s` how long ago the moment is that the copy is
-    known to hold. `stall_s` is how long writes would wait if it were cut now: to read what is
-    left, to send what memory does not hold, and to compare the disks that are not tracked.
+    known to hold. `stall_s` is how long writes would wait if it were cut now: to read what one
+    more pass leaves, to send what memory does not hold, and to compare disks that nothing tracks.
     `converge_s` is when the copy is in step if all goes on like this: None if it never is, for
     `change_rate` is more than `send_rate`.
     """
@@ -216,12 +216,15 @@ class Sync:
             lag_s=lag_s,
             change_rate=change,
             send_rate=send,
-            stall_s=self._stall_s(self._sent),
+            stall_s=self._stall_s(),
             converge_s=_converges(self._sent, change, send),
         )
 
-    def _stall_s(self, left: int) -> float | None:
-        rate = self._read.now if left <= HELD else self._send.now
+    def _stall_s(self) -> float | None:
+        """Right before the cut there is another pass: what is left is what is written during it."""
+        change, send = self._change.now, self._send.now
+        left = self._sent * min(1.0, change / send) if change is not None and send else self._sent
+        rate = self._read.now if left <= HELD else send
         if left and not rate:
             return None
         return LATENCY_S + self._compare_s + (left / rate if rate else 0.0)
