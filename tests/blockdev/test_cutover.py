@@ -251,6 +251,34 @@ def test_a_killed_or_stopped_agent_leaves_nothing_frozen(
             wait_for(lambda: not Path("/proc", guard).exists())
 
 
+WAITS_FOR_ITS_HOOK = """
+import sys
+from rehost.stages.cutover import Hook, cut
+disk, folder = sys.argv[1:]
+hook = Hook(name="slow", pre=("/bin/sh", "-c", f"touch {folder}/pre; exec sleep 5"),
+            post=("/bin/touch", folder + "/post"))
+cut([disk], lambda: None, hooks=[hook])
+"""
+
+
+def test_an_agent_that_is_killed_before_it_froze_thaws_nobody_elses(
+    make_disk: MakeDisk, mounted: Mounted, tmp_path: Path
+):
+    disk = make_disk("disk", 64 * MIB)
+    run(*MKFS["ext4"], disk)
+    argv = [sys.executable, "-c", WAITS_FOR_ITS_HOOK, disk, str(tmp_path)]
+    with mounted(disk) as folder:
+        with subprocess.Popen(argv) as process:
+            wait_for((tmp_path / "pre").exists)
+            run("fsfreeze", "--freeze", folder)
+            process.kill()
+        try:
+            wait_for((tmp_path / "post").exists)
+            assert is_frozen(folder)
+        finally:
+            run("fsfreeze", "--unfreeze", folder)
+
+
 def test_an_image_of_a_frozen_disk_is_clean(make_disk: MakeDisk, mounted: Mounted, tmp_path: Path):
     disk = make_disk("disk", 64 * MIB)
     run(*MKFS["ext4"], disk)

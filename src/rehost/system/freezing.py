@@ -220,6 +220,7 @@ class _Guarding:
         self._started = 0
         self._thaw_at = self._unhook_at = float("inf")
         self._thawed = self._unhooked = False
+        self._is_due = False  # something may be frozen, by the agent
 
     def run(self) -> NoReturn:
         try:
@@ -272,8 +273,10 @@ class _Guarding:
         if said == HOOK:
             self._started += 1
         elif said == FREEZE:
+            self._is_due = True
             self._thaw_at = time.monotonic() + self._limit_s
         elif said == DONE:
+            self._is_due = False
             self._thaw_at = self._unhook_at = float("inf")
             answer = THAWED if self._thawed else KEPT
             os.write(self._answers, THAWED_AND_UNHOOKED if self._unhooked else answer)
@@ -283,7 +286,10 @@ class _Guarding:
         return said not in (b"", END)
 
     def _thaw(self) -> None:
+        """What others have frozen, a backup for example, is not touched."""
         self._thawed = True
+        if not self._is_due:
+            return
         for fd in reversed(self._fds):
             _thaw(fd)
 
