@@ -271,9 +271,11 @@ def test_an_agent_that_is_killed_before_it_froze_thaws_nobody_elses(
         with subprocess.Popen(argv) as process:
             wait_for((tmp_path / "pre").exists)
             run("fsfreeze", "--freeze", folder)
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
             process.kill()
         try:
             wait_for((tmp_path / "post").exists)
+            wait_for(lambda: not any(Path("/proc", child).exists() for child in children.split()))
             assert is_frozen(folder)
         finally:
             run("fsfreeze", "--unfreeze", folder)
