@@ -18,13 +18,14 @@ pytestmark = pytest.mark.needs("root", "loop", "ext4", "bpf")
 __all__ = ["source"]  # the fixture
 
 
-def expect_a_moment_of(writer: Writer, target: Path, look: Path) -> None:
-    """Every file up to the last of them is there, as it was written."""
+def expect_a_moment_of(writer: Writer, target: Path, look: Path, *, since: str) -> None:
+    """Every file up to the last of them is there, as it was written; `since` is among them."""
     run("e2fsck", "-fn", target)
     arrived = files_of(target, look)
     known = dict(writer.durable)
     whole = {name for name, digest in arrived.items() if known.get(name) == digest}
     last = max(whole)
+    assert last >= since
     # At most two: one that was not durable yet, and one that was being deleted.
     assert len(arrived.keys() - whole) <= 2
     first = f"file-{max(0, int(last[5:]) - 399):05}"
@@ -51,13 +52,12 @@ def test_the_next_sender_finds_what_the_killed_one_did_not_tell(
                 writer.join(0.02)
         with SenderChild(receiver, device, syncing=True, verify=True) as child:
             child.wait_for(lambda said: said.get("phase") == "syncing")
+            before = max(dict(writer.durable))
             child.tell({"finish": True})
             result = child.result()
-            before = max(writer.durable)
     assert result["verified"] == {"differed": {}}
     assert result["cut"]["frozen"] == [str(folder)]
-    expect_a_moment_of(writer, target, tmp_path / "look")
-    assert before in writer.durable
+    expect_a_moment_of(writer, target, tmp_path / "look", since=before)
 
 
 HOOK = """
@@ -89,12 +89,13 @@ def test_a_sender_that_is_killed_during_the_freeze_leaves_nothing_frozen(
         while log.read_text().split() != ["before", "after"]:  # by the guard
             time.sleep(0.02)
         log.write_text("")
+        before = max(dict(writer.durable))
         with SenderChild(receiver, device, hooks=str(hooks), verify=True) as child:
             result = child.result()
     assert result["verified"] == {"differed": {}}
     assert result["cut"]["failed_hooks"] == []
     assert log.read_text().split() == ["before", "after"]
-    expect_a_moment_of(writer, target, tmp_path / "look")
+    expect_a_moment_of(writer, target, tmp_path / "look", since=before)
 
 
 def is_killed_when_frozen(child: SenderChild, folder: Path) -> bool:
