@@ -27,6 +27,8 @@ OUR_FIELDS = {
 }
 # Fields of requests that are taken and not read.
 IGNORED = {"PostSourceServerBody": {"state", "migration_cycle"}}  # the service decides these
+# Query parameters that clients may give here, and the contract does not have.
+OUR_PARAMETERS = {"ShowCommand": {"carrying_out"}}
 # Values that the contract's table does not have, but the API's pages do.
 OUR_VALUES = {
     "state": {"premiging", "SYNC_SUCCESS", "SYNC_FAIL", "SKIPPING", "RESETING"},
@@ -142,6 +144,10 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "ShowCommand": (
         ("the poll is the agent's heartbeat", f"{SOURCES}::test_poll_is_the_heartbeat"),
+        (
+            "takes carrying_out too, and then gives again what was not confirmed",
+            f"{REPORTS}::test_a_command_whose_answer_was_lost_comes_again",
+        ),
     ),
     "CreateMigproject": (
         (

@@ -38,7 +38,7 @@ class Service:
             return Say(status=201 if by_code else 200, body={"id": SOURCE, **token})
         if what == ("GET", "/v3/config"):
             return Say(body={"config": {"poll_interval": "0.1"}})
-        if what == ("GET", f"/v3/sources/{SOURCE}/command"):
+        if what == ("GET", f"/v3/sources/{SOURCE}/command?carrying_out=0"):
             return Say(body=self.command)
         return Say(body={})
 
@@ -84,7 +84,7 @@ def until(question: Callable[[], object]) -> None:
 
 
 def polls(server) -> int:
-    return sum(seen.target.endswith("/command") for seen in server.seen)
+    return sum("/command?" in seen.target for seen in server.seen)
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +223,7 @@ def test_a_moment_of_refusal_does_not(agent, registered):
     service = Service()
     with standin(service, port=registered) as server:
         service.instead = lambda seen: (
-            gone if seen.target.endswith("command") and polls(server) in (1, 2) else None
+            gone if "/command?" in seen.target and polls(server) in (1, 2) else None
         )
         process = agent.start("run")
         until(lambda: polls(server) > 5)

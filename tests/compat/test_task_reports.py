@@ -320,6 +320,29 @@ def test_a_result_is_of_the_command_that_it_names(rig: Rig):
     assert rig.show(task_id)["state"] == "RUNNING"
 
 
+def test_a_command_whose_answer_was_lost_comes_again(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id, auto_start=True)
+
+    def polled(carrying_out: int | str) -> tuple[str, str]:
+        path = f"/v3/sources/{source_id}/command?carrying_out={carrying_out}"
+        answer = rig.call("GET", path)
+        return answer["command_name"], answer["command_param"].get("command_id", "")
+
+    name, start = polled(0)
+    assert name == "START"
+    assert polled(0) == (name, start)
+    assert polled(start)[0] == "TASK_NOT_STARTED"
+    rig.act(task_id, "stop")
+    name, stop = polled(start)
+    assert (name, polled(start)) == ("STOP", ("STOP", stop))
+    rig.result(source_id, "STOP", command_id=stop)
+    assert polled(0)[0] == "TASK_HAS_STOPPED"
+    for wrong in ("-1", "x", str(1 << 63)):
+        path = f"/v3/sources/{source_id}/command?carrying_out={wrong}"
+        assert rig.refused("GET", path)[0] == 400
+
+
 def test_an_agent_that_starts_anew_is_told_again_what_it_has_not_answered(rig: Rig):
     source_id = rig.source()
     rig.task(source_id, auto_start=True)

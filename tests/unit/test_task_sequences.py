@@ -82,8 +82,8 @@ class Life(RuleBasedStateMachine):
     def poll(self) -> None:
         with self.home.database.write() as db:
             if (row := db.execute(sa.text(NEXT), {"source": self.source_id}).first()) is not None:
-                assert commands.hand_out(db, row.id)
-                assert not commands.hand_out(db, row.id)
+                assert commands.hand_out(db, row.id, again=False)
+                assert not commands.hand_out(db, row.id, again=False)
 
     @rule(success=st.sampled_from([True, True, False]), newest=st.booleans())
     def answer(self, success: bool, newest: bool) -> None:

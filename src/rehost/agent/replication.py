@@ -80,6 +80,12 @@ class Replication:
     def is_active(self) -> bool:
         return self._work is not None
 
+    @property
+    def command_id(self) -> int:
+        """Of what is carried out; 0 for nothing, or where the service gave it no id."""
+        text = str(self._work.command.parameters.get("command_id", "")) if self._work else ""
+        return int(text) if text.isdecimal() else 0
+
     def begin(self, command: Command) -> None:
         """Carry out START or SYNC; its result comes from `turn`. Supersedes an earlier one.
 

@@ -192,7 +192,11 @@ class Agent:
 
     def _next_command(self) -> agent_api.Command:
         try:
-            command = agent_api.next_command(self._client, self._enrolment.source_id)
+            command = agent_api.next_command(
+                self._client,
+                self._enrolment.source_id,
+                carrying_out=self._replication.command_id,
+            )
         except ApiError as e:
             self._refusals = self._refusals + 1 if e.status in GONE else 0
             if self._refusals == REFUSALS:

@@ -57,9 +57,14 @@ def register(client: Client, report: Report) -> Registered:
     return Registered(source_id=source_id, agent_token=token)
 
 
-def next_command(client: Client, source_id: str) -> Command:
-    """Ask for work; the service takes it for a sign of life."""
-    body = client.call("GET", f"/v3/sources/{segment(source_id)}/command").body
+def next_command(client: Client, source_id: str, *, carrying_out: int) -> Command:
+    """Ask for work; the service takes it for a sign of life.
+
+    `carrying_out` is the id of the command that is under way, 0 for none. Any other comes again
+    until its result is reported.
+    """
+    path = f"/v3/sources/{segment(source_id)}/command"
+    body = client.call("GET", path, query={"carrying_out": carrying_out}).body
     parameters = body.get("command_param") if isinstance(body, dict) else None
     return Command(
         name=_text(body, "command_name"),

@@ -15,7 +15,7 @@ from rehost.control.store import commands
 from rehost.control.store import tasks as task_table
 from rehost.control.store.hot import HotReader
 from rehost.errors import CommandMismatch, SourceNotFound
-from rehost.model.limits import Name
+from rehost.model.limits import Long, Name
 from rehost.model.source import SourceState
 
 STATE = "SELECT project_id, connected, state FROM sources WHERE id = ?"
@@ -80,18 +80,26 @@ class Waiting:
     raises=(SourceNotFound,),
     inline=True,
 )
-def show_command(ctx: Context, server_id: str) -> ShowCommandResponse:
-    """Hand out the next command to the agent of a source server."""
+def show_command(
+    ctx: Context, server_id: str, *, carrying_out: Long | None = None
+) -> ShowCommandResponse:
+    """Hand out the next command to the agent of a source server, once.
+
+    An agent that gives the `command_id` of what it is carrying out, 0 for nothing, gets every other
+    command again until it has confirmed it: an answer may be lost on its way.
+    """
     ctx.require_own(server_id)
     services = ctx.services
-    waiting = services.hot.also(("command", server_id), lambda db: _load(db, server_id))
+    waiting = services.hot.also(
+        ("command", server_id, carrying_out), lambda db: _load(db, server_id, carrying_out)
+    )
     if waiting is None or waiting.project_id not in ctx.caller.projects:
         raise SourceNotFound(server_id)
     services.heartbeats.note(server_id, connected=waiting.connected)
     if waiting.command is not None:
         command_id, name, param = waiting.command
         with services.database.write() as db:
-            mine = commands.hand_out(db, command_id)
+            mine = commands.hand_out(db, command_id, again=carrying_out is not None)
         if mine:
             known = msgspec.json.decode(param, type=CommandParam)
             known = replace(known, command_id=str(command_id))
@@ -143,12 +151,15 @@ def _error(detail: dict[str, Any]) -> str:
     return msgspec.json.encode(said).decode()
 
 
-def _load(db: HotReader, source_id: str) -> Waiting | None:
+def _load(db: HotReader, source_id: str, carrying_out: int | None) -> Waiting | None:
     source = db.row(STATE, source_id)
     if source is None:
         return None
     project_id, connected, state = source
-    command = db.row(commands.NEXT, source_id)
+    if carrying_out is None:
+        command = db.row(commands.NEXT, source_id)
+    else:
+        command = db.row(commands.NEXT_BUT, source_id, carrying_out)
     return Waiting(
         project_id, bool(connected), state, command and (command[0], command[1], command[2])
     )

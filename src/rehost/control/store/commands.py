@@ -12,6 +12,11 @@ NEXT = (
     "SELECT id, name, param FROM commands "
     "WHERE source_id = ? AND handed_out_at IS NULL AND finished_at IS NULL ORDER BY id LIMIT 1"
 )
+# The same for an agent that says which one it has; all others that wait have not reached it.
+NEXT_BUT = (
+    "SELECT id, name, param FROM commands "
+    "WHERE source_id = ? AND id <> ? AND finished_at IS NULL ORDER BY id LIMIT 1"
+)
 WITHDRAWN = "withdrawn"  # what became of a command, besides the agent's words success and fail
 
 
@@ -52,18 +57,13 @@ def is_waiting(db: sa.Connection, source_id: str, name: str) -> bool:
     return db.execute(query.limit(1)).first() is not None
 
 
-def hand_out(db: sa.Connection, command_id: int) -> bool:
-    """Note that the agent gets it now; False if somebody was first."""
-    result = db.execute(
-        sa.update(commands)
-        .where(
-            commands.c.id == command_id,
-            commands.c.handed_out_at.is_(None),
-            commands.c.finished_at.is_(None),  # withdrawn meanwhile
-        )
-        .values(handed_out_at=now_ms())
-    )
-    return result.rowcount == 1
+def hand_out(db: sa.Connection, command_id: int, *, again: bool) -> bool:
+    """Note that the agent gets it now; False if it was withdrawn, or, unless `again`, if somebody
+    was first."""
+    query = sa.update(commands).where(commands.c.id == command_id, commands.c.finished_at.is_(None))
+    if not again:
+        query = query.where(commands.c.handed_out_at.is_(None))
+    return db.execute(query.values(handed_out_at=now_ms())).rowcount == 1
 
 
 def hand_out_again(db: sa.Connection, source_id: str) -> None:
