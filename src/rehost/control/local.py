@@ -27,7 +27,7 @@ def open_local(
     """The service's database, with this program's schema unless told otherwise, and its key.
 
     Raises BadConfiguration if there is none, unless it is to be created: a mistyped folder must
-    not look like a service without users.
+    not look like a service without users. Also if the folder cannot be used.
     """
     path = Path(config.database_url.removeprefix(SQLITE))
     is_file = config.database_url.startswith(SQLITE)
@@ -38,7 +38,7 @@ def open_local(
         )
     mask = os.umask(0o077)  # what is made is for this user alone, also in a folder that was there
     try:
-        config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _ensure_folder(config.data)
         database = Database(config.database_url)
         try:
             if upgrade:
@@ -48,3 +48,17 @@ def open_local(
             database.close()
     finally:
         os.umask(mask)
+
+
+def _ensure_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as e:
+        raise BadConfiguration(
+            f"cannot make the data folder {folder}: {e.strerror}; run this as root or as the "
+            "service's user, or name another folder with --data"
+        ) from e
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise BadConfiguration(
+            f"cannot write in the data folder {folder}; run this as root or as the service's user"
+        )
