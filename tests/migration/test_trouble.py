@@ -43,7 +43,7 @@ def test_full_targets_are_said_and_go_on_once_there_is_space(
     assert "make space and start the task again" in error["error_msg"]
     assert machine.rig.shown(machine.source_id)["state"] == "error"
     make_space(full)
-    set_limit(machine, task_id, 80)  # to see what is written
+    set_limit(machine, task_id, 200)  # to see what is written
     machine.rig.act(task_id, "restart")
     again = 0
     while (task := machine.show(task_id))["state"] == "RUNNING":
