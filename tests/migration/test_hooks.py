@@ -35,6 +35,9 @@ def test_hooks_run_around_the_cut_of_a_task(tmp_path, mounted, make_service, mak
     configure(machine, hook("database", log=log) + hook("cache", log=log))
     task = machine.until_ended(machine.task())
     assert task["state"] == "MIGRATE_SUCCESS", task["error_json"]
+    traces = "".join(phase["process_trace"] for phase in task["sub_tasks"])
+    assert "the copy is of 2" in traces
+    assert "writes waited" in traces
     assert log.read_text().splitlines() == [
         "before database", "before cache", "after cache", "after database"
     ]  # fmt: skip

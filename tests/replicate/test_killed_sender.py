@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.blockdev.test_cutover import is_frozen
+from tests.blockdev.test_cutover import is_frozen, wait_for
 from tests.replicate.child import SenderChild
 from tests.replicate.rig import MIB, Receiver
 from tests.replicate.test_running_source import SIZE, Writer, files_of, run, source, writing
@@ -83,11 +83,8 @@ def test_a_sender_that_is_killed_during_the_freeze_leaves_nothing_frozen(
                     break
         else:
             pytest.fail("it was never seen to freeze anything")
-        count = len(writer.durable)
-        while len(writer.durable) < count + 20:  # it was thawed, or this would not end
-            writer.join(0.02)
-        while log.read_text().split() != ["before", "after"]:  # by the guard
-            time.sleep(0.02)
+        expect_thawed(folder, writer)
+        wait_for(lambda: log.read_text().split() == ["before", "after"])  # by the guard
         log.write_text("")
         before = max(dict(writer.durable))
         with SenderChild(receiver, device, hooks=str(hooks), verify=True) as child:
@@ -96,6 +93,15 @@ def test_a_sender_that_is_killed_during_the_freeze_leaves_nothing_frozen(
     assert result["cut"]["failed_hooks"] == []
     assert log.read_text().split() == ["before", "after"]
     expect_a_moment_of(writer, target, tmp_path / "look", since=before)
+
+
+def expect_thawed(folder: Path, writer: Writer) -> None:
+    count = len(writer.durable)
+    try:
+        wait_for(lambda: len(writer.durable) > count + 20)
+    except AssertionError:
+        run("fsfreeze", "--unfreeze", folder)  # so that it can be unmounted
+        raise
 
 
 def is_killed_when_frozen(child: SenderChild, folder: Path) -> bool:

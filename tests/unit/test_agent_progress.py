@@ -113,3 +113,28 @@ def test_a_disk_that_nothing_tracks_is_named():
         "/dev/vdb": {"tracker": "rescan", "reason": "no requests of this disk are seen"},
     }
     assert trace(trackers=trackers) == ["changes of /dev/vdb are found by comparing all of it"]
+
+
+def cut(**more):
+    result = {
+        "moment": 1_764_092_074.719,
+        "frozen": ["/", "/home"],
+        "skipped": [],
+        "duration_s": 0.048,
+        "failed_hooks": [],
+        **more,
+    }
+    return trace(standing=standing(), result={"verified": None, "cut": result})
+
+
+def test_in_the_end_it_says_of_which_moment_the_copy_is():
+    assert cut() == ["the copy is of 2025-11-25T17:34:34.719+00:00", "writes waited 0.05 s"]
+    assert cut(frozen=[])[1] == "nothing was mounted"
+
+
+def test_what_was_not_as_it_should_be_at_the_cut_is_said():
+    said = cut(skipped=[["/boot/efi", "this filesystem cannot be frozen"]], failed_hooks=["db"])
+    assert said[2:] == [
+        "/boot/efi was not frozen: this filesystem cannot be frozen",
+        "the copy is good, but hooks failed after the cut: db",
+    ]

@@ -1,6 +1,7 @@
 """What a sender says of its progress, in the API's words."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 BLOCK = 1 << 20
@@ -53,7 +54,9 @@ def _trace(told: Mapping[str, Any]) -> Iterator[str]:
     if lost := list(_unreadable(told["progress"]["disks"])):
         yield f"cannot be read, and are zeros: {', '.join(lost)}"
     standing = told.get("standing")
-    if standing and standing["passes"]:
+    if cut := (told.get("result") or {}).get("cut"):
+        yield from _cut(cut)
+    elif standing and standing["passes"]:
         yield from _standing(standing)
     trackers = told.get("trackers") or {}
     if slow := [disk for disk, chosen in trackers.items() if chosen["tracker"] == RESCAN]:
@@ -86,6 +89,18 @@ def _standing(standing: Mapping[str, Any]) -> Iterator[str]:
         yield f"in step in about {max(1, round(converge))} s"
     if standing["stall_s"] is not None:
         yield f"a cut now would hold writes up for about {standing['stall_s']:.2f} s"
+
+
+def _cut(cut: Mapping[str, Any]) -> Iterator[str]:
+    moment = datetime.fromtimestamp(cut["moment"], UTC).isoformat(timespec="milliseconds")
+    if cut["frozen"]:
+        yield f"the copy is of {moment}; writes waited {cut['duration_s']:.2f} s"
+    else:
+        yield f"the copy is of {moment}; nothing was mounted"
+    for path, reason in cut["skipped"]:
+        yield f"{path} was not frozen: {reason}"
+    if failed := cut["failed_hooks"]:
+        yield f"the copy is good, but hooks failed after the cut: {', '.join(failed)}"
 
 
 def consistency(result: Mapping[str, Any], progress: Progress | None) -> list[dict[str, Any]]:
