@@ -126,6 +126,14 @@ def test_task_is_found_by_its_own_name_or_its_source_the_newest_first(logged_in,
     assert (code, json.loads(out)["id"]) == (Exit.OK, WEB_ID)
 
 
+def test_an_older_task_that_is_named_as_its_source_is_not_guessed(logged_in, rehost, tasks):
+    tasks[WEB_ID] = [task(WEB_ID, "again", WEB)]
+    code, _, err = rehost("tasks", "delete", "web", "--yes")
+    assert code == Exit.USAGE
+    assert "fits 2 tasks" in err
+    assert not any(call[0] == "DELETE" for call in logged_in.calls)
+
+
 def test_task_is_found_by_the_name_of_its_source(logged_in, rehost):
     assert json.loads(rehost("tasks", "show", "db", "--json")[1])["id"] == DB_ID
 

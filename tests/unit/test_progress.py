@@ -106,6 +106,15 @@ def test_a_line_in_a_pipe_says_the_same():
     assert progress.line(FAILED, SOURCE).endswith("REHOST.1 the target's disk is full")
 
 
+def test_an_agent_that_is_away_is_said():
+    away = SOURCE | {"connected": False}
+    said = "The agent of web is not connected; the task waits for it."
+    assert said in plain(progress.draw(task(), away, 80, UNICODE), 80)
+    assert progress.line(task(), away).endswith(said)
+    assert progress.absent(task(), SOURCE | {"connected": True}) == []
+    assert progress.absent(FAILED, away) == []
+
+
 def test_the_whole_is_told_without_the_service_weighing_it():
     assert progress.percent_of(task(subtask_info=None)) == (4 * 100 + 38) // 8
     assert progress.percent_of({"subtask_info": "[]"}) == 0

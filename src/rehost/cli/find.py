@@ -42,8 +42,11 @@ def task_id(client: Client, wanted: str) -> str:
     if _is_id(wanted):
         return wanted
     every = list(every_task(client, {})) if wanted else []
-    for fits in (_is_named, _begins, _is_of_source):
-        found = _newest_of_each_source([task for task in every if fits(task, wanted)])
+    # A task may be named as the source of another: asking is better than guessing.
+    for ways in ((_is_named, _source_is_named), (_begins,), (_is_of_source,)):
+        found: dict[str, Json] = {}
+        for fits in ways:
+            found |= _newest_of_each_source([task for task in every if fits(task, wanted)])
         if len(found) > 1:
             raise Ambiguous(wanted, tuple(found), "tasks")
         if found:
@@ -88,7 +91,11 @@ def _is_id(wanted: str) -> bool:
 
 
 def _is_named(task: Json, wanted: str) -> bool:
-    return wanted in (text(task, "name"), text(part(task, "source_server"), "name"))
+    return wanted == text(task, "name")
+
+
+def _source_is_named(task: Json, wanted: str) -> bool:
+    return wanted == text(part(task, "source_server"), "name")
 
 
 def _begins(task: Json, wanted: str) -> bool:

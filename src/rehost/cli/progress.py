@@ -45,6 +45,8 @@ def draw(task: Json, source: Json, width: int, look: Look) -> Group:
     width = min(width, WIDEST)
     parts: list[RenderableType] = [header(task, look), "", *whole(task, source, width, look), ""]
     parts.append(sub_tasks(task, width, look))
+    for waiting in absent(task, source):
+        parts += ["", Text(f"{look.warn} {look.word(waiting)}", "yellow")]
     for failure in failures(task):
         parts += ["", Text(f"{look.error} ", "bold red").append(look.word(failure), "not bold")]
     return Group(*parts)
@@ -128,7 +130,7 @@ def line(task: Json, source: Json) -> str:
     at = current(task)
     where = f"{phase_name(at)} {number(at, 'progress') or 0} %" if at else ""
     parts = [text(task, "state"), f"{percent_of(task)} %", where, *figures(task, source)]
-    return ", ".join(filter(None, (*parts, *failures(task))))
+    return ", ".join(filter(None, (*parts, *absent(task, source), *failures(task))))
 
 
 def bar(percent: int, columns: int, look: Look, style: str) -> Text:
@@ -165,6 +167,14 @@ def is_busy(task: Json) -> bool:
         "DELETING",
         "RESETING",
     )
+
+
+def absent(task: Json, source: Json) -> list[str]:
+    """That nothing can move, since the agent of the source is away."""
+    if not is_busy(task) or source.get("connected", True):
+        return []
+    name = text(part(task, "source_server"), "name")
+    return [f"The agent of {name} is not connected; the task waits for it."]
 
 
 def failures(task: Json) -> list[str]:
