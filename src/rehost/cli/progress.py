@@ -25,8 +25,8 @@ PHASES = {
     "MIGRATE_": "copy everything",
     "SYNC_": "copy what changes",
     "CLONE_VM": "clone the target",
-    "CONFIGURE_": "make it boot",
-    "DETTACH_AGENT_IMAGE": "hand over and start it",
+    "CONFIGURE_": "complete the disks",
+    "DETTACH_AGENT_IMAGE": "hand the target over",
 }
 STATES = {
     "MIGRATE_SUCCESS": "bold green",
