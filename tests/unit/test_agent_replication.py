@@ -1,6 +1,7 @@
 import json
 import time
 from http import HTTPStatus
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import pytest
 
 from rehost.agent import replication as module
 from rehost.agent.replication import Replication
-from rehost.contract import agent_api
+from rehost.contract import agent_api, packages
 from rehost.contract.agent_api import Command, Result
 from rehost.contract.client import Answer, Backoff, Client
 from rehost.errors import ApiError, ServiceUnreachable
+from rehost.contract.transfer import Transfer
 from rehost.stream_errors import DiskNotReported, SenderDied
 from rehost.task_errors import TargetNotReady, TaskNotFound, TaskRefuses
 
@@ -208,3 +210,22 @@ def test_the_task_says_why_copying_waits_to_be_tried_again(
     assert body["process_trace"] == "the process that copies ended with status -9"
     assert body["subtask_name"] == "MIGRATE_LINUX_BLOCK"
     assert "remain_time" not in body
+
+
+def test_a_source_without_space_fails_the_task_and_not_the_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    transfer = Transfer(task_id="a", host="127.0.0.1", port=1, tls=False, disks=())
+    monkeypatch.setattr(agent_api, "transfer", lambda *_: transfer)
+    monkeypatch.setattr(agent_api, "configuration", lambda *_: {})
+    monkeypatch.setattr(agent_api, "speed_limits", lambda *_: ())
+    monkeypatch.setattr("zipfile.is_zipfile", lambda _: True)
+    monkeypatch.setattr(packages, "unpack", full)
+    replication = Replication(Client("http://127.0.0.1:1"), frozenset, state=tmp_path)
+    replication.begin(Command(name="START", parameters={"task_id": "a"}))
+    result = replication.turn()
+    assert result is not None
+    assert result.detail["error_msg"].endswith("No space left on device")

@@ -28,7 +28,7 @@ from rehost.contract.agent_api import Command, CommandResult, Result
 from rehost.contract.client import Backoff, Client
 from rehost.contract.codec import encode
 from rehost.contract.transfer import Transfer
-from rehost.errors import ApiError, Error, ServiceUnreachable
+from rehost.errors import ApiError, Error, StateNotWritable, ServiceUnreachable
 from rehost.model.speed import limit_at
 from rehost.stream_errors import DiskNotReported, SenderDied, SenderFailed
 from rehost.system.child import Child
@@ -164,8 +164,13 @@ class Replication:
         """Where the child finds this program, and the packages that came with it."""
         program = Path(rehost.__file__).parents[1]
         yield program
-        if zipfile.is_zipfile(program) and (unpacked := packages.unpack(program, self._state)):
-            yield unpacked
+        try:
+            if zipfile.is_zipfile(program) and (unpacked := packages.unpack(program, self._state)):
+                yield unpacked
+        except OSError as e:
+            raise StateNotWritable(
+                f"cannot unpack what copying needs in {self._state}: {e.strerror}"
+            ) from e
 
     def _job(
         self, command: Command, transfer: Transfer, wanted: Mapping[str, str]
