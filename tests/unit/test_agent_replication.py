@@ -1,7 +1,7 @@
+import errno
 import json
 import time
 from http import HTTPStatus
-import errno
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from rehost.agent.replication import Replication
 from rehost.contract import agent_api, packages
 from rehost.contract.agent_api import Command, Result
 from rehost.contract.client import Answer, Backoff, Client
-from rehost.errors import ApiError, ServiceUnreachable
 from rehost.contract.transfer import Transfer
+from rehost.errors import ApiError, ServiceUnreachable
 from rehost.stream_errors import DiskNotReported, SenderDied
 from rehost.task_errors import TargetNotReady, TaskNotFound, TaskRefuses
 

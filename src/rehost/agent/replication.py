@@ -28,7 +28,7 @@ from rehost.contract.agent_api import Command, CommandResult, Result
 from rehost.contract.client import Backoff, Client
 from rehost.contract.codec import encode
 from rehost.contract.transfer import Transfer
-from rehost.errors import ApiError, Error, StateNotWritable, ServiceUnreachable
+from rehost.errors import ApiError, Error, ServiceUnreachable, StateNotWritable
 from rehost.model.speed import limit_at
 from rehost.stream_errors import DiskNotReported, SenderDied, SenderFailed
 from rehost.system.child import Child
