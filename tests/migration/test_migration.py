@@ -143,6 +143,7 @@ def test_what_has_arrived_is_not_sent_again_after_a_stop(tmp_path, make_service,
     assert size <= first + second < size * 1.03
 
 
+@pytest.mark.slow
 def test_a_limit_that_is_changed_acts_while_it_runs(tmp_path, make_service, make_machine):
     machine = make_machine(make_service(), make_disk(tmp_path / "disk", 160 * MIB))
     task_id = machine.task(speed_limit=24)
@@ -166,7 +167,7 @@ def rate(pid, seconds):
 
 
 def test_a_task_whose_agent_is_away_is_stopped_and_removed(tmp_path, make_service, make_machine):
-    machine = make_machine(make_service(), make_disk(tmp_path / "disk", 96 * MIB))
+    machine = make_machine(make_service(), make_disk(tmp_path / "disk", 32 * MIB))
     task_id = machine.task(speed_limit=40)
     machine.until_copied(task_id, 4 * MIB)
     target = machine.target(task_id)
