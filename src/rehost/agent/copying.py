@@ -66,7 +66,13 @@ class Copying:
         if not disks and not hooks:
             # Nothing is mounted from image files: freezing would freeze nothing.
             sync.settle()
-            return {"frozen": [], "skipped": [], "duration_s": 0.0, "failed_hooks": []}
+            return {
+                "moment": time.time(),
+                "frozen": [],
+                "skipped": [],
+                "duration_s": 0.0,
+                "failed_hooks": [],
+            }
         for attempt in range(1, CUTS + 1):
             sync.settle()
             # Where nothing is mounted, nobody waits.
