@@ -244,4 +244,6 @@ def test_a_killed_tracker_leaves_nothing_in_the_kernel(make_disk: MakeDisk, trac
         assert maps - before[1]
         process.send_signal(signal.SIGKILL)
     assert wait_for(lambda: not (in_kernel()[0] - before[0] or in_kernel()[1] - before[1]))
-    assert not [line for line in Path("/proc/mounts").read_text().split() if "rehost-" in line]
+    assert not [
+        line for line in Path("/proc/mounts").read_text().split() if "rehost-tracefs" in line
+    ]

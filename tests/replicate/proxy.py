@@ -10,6 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 
 _CHUNK = 1 << 16
+_KEPT = 1 << 18
 
 
 class Break(Enum):
@@ -31,6 +32,7 @@ class Proxy:
         self._closing = False
         self.breaks: list[Break] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
+        _keep_little(self._listener)
         self.port = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
@@ -59,7 +61,9 @@ class Proxy:
             except OSError:
                 return
             try:
-                far = socket.create_connection(("127.0.0.1", self._target))
+                far = socket.socket()
+                _keep_little(far)
+                far.connect(("127.0.0.1", self._target))
             except OSError:
                 near.close()
                 continue
@@ -69,6 +73,12 @@ class Proxy:
                 thread = threading.Thread(target=pair.forward, args=(one, other, counts))
                 self._threads.append(thread)
                 thread.start()
+
+
+def _keep_little(sock: socket.socket) -> None:
+    """What is in buffers when a connection breaks is lost, whoever is to blame."""
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        sock.setsockopt(socket.SOL_SOCKET, option, _KEPT)
 
 
 class _Pair:

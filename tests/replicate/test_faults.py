@@ -87,7 +87,7 @@ def test_what_arrived_before_a_break_is_not_sent_again(image, receiver):
     with sending(receiver.peer, image) as fresh:
         fresh.send(ALL)
         once = fresh.progress().disks[0].sent
-    # What was under way in buffers when they broke: a few MiB each.
+    # What was under way in the sender's own buffers when they broke: a few MiB each.
     assert sent <= once + len(proxy.breaks) * 8 * MIB
 
 

@@ -43,7 +43,7 @@ def mounted(kind: str, places: tuple[Path, ...], holds: str) -> Iterator[Path]:
         if (place / holds).exists():
             yield place
             return
-    folder = tempfile.mkdtemp(prefix="rehost-")
+    folder = tempfile.mkdtemp(prefix="rehost-tracefs-")
     try:
         _mount(kind, folder)
         try:
