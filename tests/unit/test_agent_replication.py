@@ -28,13 +28,14 @@ class Service:
         self.port = 7001
         self.refusal = ""
         self.away = False
+        self.unheard = ""  # what of its operations is not answered
         self.seen = []
 
     def call(self, method, path, *, body=None, **_):
         self.seen.append((method, path.rpartition("/")[2]))
         if path.endswith("/transfer") and self.refusal:
             raise ApiError("no", code=self.refusal, status=HTTPStatus.CONFLICT)
-        if self.away:
+        if self.away or path.rpartition("/")[2] == self.unheard:
             raise ServiceUnreachable("the service is away")
         return Answer(HTTPStatus.OK, {}, self.answer(path))
 
@@ -132,13 +133,11 @@ def test_a_killed_sender_is_started_again_more_and_more_rarely(replication, tmp_
 
 
 def test_what_came_of_it_is_told_once_the_service_is_back(replication, service, tmp_path):
+    service.unheard = "progress"
     replication.begin(start("copied"))
-    turned(replication, lambda: jobs(tmp_path))
-    service.away = True
-    asked = len(service.seen)
-    result = turned(replication, lambda: len(service.seen) > asked + 3)
-    assert result is None
-    service.away = False
+    told = ("PUT", "progress")
+    assert turned(replication, lambda: service.seen[-3:] == [told] * 3) is None
+    service.unheard = ""
     result = turned(replication, lambda: False)
     assert (result.result, result.detail) == (Result.SUCCESS, {"command_id": "1"})
     assert service.seen[-1] == ("POST", "consistency-result")
