@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-BLOCK = 1 << 20
-MIB = 1 << 20
+from rehost.model.tracking import Tracker
+
+MIB = 1 << 20  # also a block of what is compared
 MBIT = 1_000_000 / 8
-RESCAN = "rescan"
 SHOWN = 8
 SUBTASKS = {"copying": "MIGRATE_LINUX_BLOCK", "syncing": "SYNC_LINUX_BLOCK"}
 FIRST = {"START": "copying", "SYNC": "syncing"}
@@ -59,7 +59,7 @@ def _trace(told: Mapping[str, Any]) -> Iterator[str]:
     elif standing and standing["passes"]:
         yield from _standing(standing)
     trackers = told.get("trackers") or {}
-    if slow := [disk for disk, chosen in trackers.items() if chosen["tracker"] == RESCAN]:
+    if slow := [disk for disk, chosen in trackers.items() if chosen["tracker"] == Tracker.RESCAN]:
         yield f"changes of {', '.join(slow)} are found by comparing all of it"
     elif trackers:
         kinds = sorted({chosen["tracker"] for chosen in trackers.values()})
@@ -120,11 +120,11 @@ def _rows(differed: Mapping[str, Any], disks: list[Mapping[str, Any]]) -> Iterat
         wrong = {
             block
             for r in (*differed.get(str(disk["id"]), ()), *(disk.get("unreadable") or ()))
-            for block in range(r["offset"] // BLOCK, -(-(r["offset"] + r["length"]) // BLOCK))
+            for block in range(r["offset"] // MIB, -(-(r["offset"] + r["length"]) // MIB))
         }
         yield {
             "dir_check": disk["name"],
-            "num_total_files": -(-disk["verified"] // BLOCK),
+            "num_total_files": -(-disk["verified"] // MIB),
             "num_different_files": len(wrong),
             "num_target_miss_files": 0,
             "num_target_more_files": 0,

@@ -1,6 +1,6 @@
 """Which source or task an operator means: by id, by the beginning of an id, or by name."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rehost.cli.document import Json, part, rows, text
@@ -56,14 +56,7 @@ def task_id(client: Client, wanted: str) -> str:
 
 def every_task(client: Client, filters: Query) -> Iterator[Json]:
     """All tasks that match, newest first, page by page."""
-    offset = 0
-    while offset <= LAST_OFFSET:
-        page = list_tasks(client, {**filters, "limit": PAGE, "offset": offset})
-        found = rows(page, "tasks")
-        yield from found
-        if len(found) < PAGE:
-            return
-        offset += PAGE
+    return _paged(lambda page: rows(list_tasks(client, page), "tasks"), filters)
 
 
 def list_tasks(client: Client, query: Query) -> Any:  # noqa: ANN401 - JSON
@@ -72,14 +65,7 @@ def list_tasks(client: Client, query: Query) -> Any:  # noqa: ANN401 - JSON
 
 def every_source(client: Client, filters: Query) -> Iterator[Json]:
     """All sources that match, page by page."""
-    offset = 0
-    while offset <= LAST_OFFSET:
-        page = list_sources(client, {**filters, "limit": PAGE, "offset": offset})
-        found = rows(page, "source_servers")
-        yield from found
-        if len(found) < PAGE:
-            return
-        offset += PAGE
+    return _paged(lambda page: rows(list_sources(client, page), "source_servers"), filters)
 
 
 def list_sources(client: Client, query: Query) -> Any:  # noqa: ANN401 - JSON
@@ -112,3 +98,11 @@ def _newest_of_each_source(found: list[Json]) -> dict[str, Json]:
     for task in found:
         newest.setdefault(text(part(task, "source_server"), "id"), task)
     return {text(task, "id"): task for task in newest.values()}
+
+
+def _paged(look: Callable[[Query], list[Json]], filters: Query) -> Iterator[Json]:
+    for offset in range(0, LAST_OFFSET + 1, PAGE):
+        found = look({**filters, "limit": PAGE, "offset": offset})
+        yield from found
+        if len(found) < PAGE:
+            return
