@@ -76,18 +76,41 @@ class PhaseState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A moment of the source that its target holds, as its agent told. Number 0 is the cut.
+
+    `at` is when the source stood still and `told_at` when it was told, by the service's clock in ms
+    since the epoch; `duration_ms` how long it stood still. `error_code` is "" unless it could not
+    be had.
+    """
+
+    number: int
+    at: int
+    told_at: int
+    duration_ms: float = 0
+    frozen: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    failed_hooks: tuple[str, ...] = ()
+    error_code: str = ""
+    error_msg: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """How the task goes. Figures are the agent's: sizes bytes, `remain_time` seconds.
 
     `disks` are those that the receiver was started for. `synchronizes`: the agent's second phase,
     keeping in step, is part of this run. `migrated`: the target was complete once, so it is never
-    deleted by the service.
+    deleted by the service. `points`: the moments that were held, by number; `points_wanted`: how
+    many were asked for, apart from the cut.
     """
 
     phases: tuple[PhaseState, ...]
     disks: tuple[TransferDisk, ...] = ()
     synchronizes: bool = False
     migrated: bool = False
+    points: tuple[Point, ...] = ()
+    points_wanted: int = 0
     replicatesize: int = 0
     totalsize: int = 0
     migrate_speed: float | None = None
@@ -103,6 +126,9 @@ class Run:
 
     def phase(self, name: str) -> PhaseState:
         return next(phase for phase in self.phases if phase.name == name)
+
+    def point(self, number: int) -> Point | None:
+        return next((point for point in self.points if point.number == number), None)
 
     def with_phase(self, changed: PhaseState) -> "Run":
         return replace(
