@@ -53,6 +53,7 @@ THINGS: dict[str, Callable[[], bool]] = {
     "bpf": has_bpf,
     "blktrace ioctl": has_blktrace,
     "postgresql": postgresql.is_here,
+    "grub-efi": lambda: Path("/usr/lib/grub/x86_64-efi/moddep.lst").exists(),
     "ovmf": lambda: Path("/usr/share/OVMF/OVMF_CODE_4M.fd").exists(),
 }
 

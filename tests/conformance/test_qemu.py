@@ -31,7 +31,7 @@ from rehost.providers.base import (
 )
 from rehost.providers.qemu import QemuOptions, QemuProvider, daemon
 from rehost.providers.qemu.options import Acceleration, Chipset
-from tests.conformance import bootsector
+from tests.conformance import bootsector, efidisk
 from tests.conformance.provider import MIB, SPEC, ProviderContract
 
 pytestmark = pytest.mark.needs("qemu-system-x86_64", "qemu-img")
@@ -305,3 +305,16 @@ def test_uefi_has_a_store_of_variables_of_its_own(new_provider):
     assert store.stat().st_size == Path("/usr/share/OVMF/OVMF_VARS_4M.fd").stat().st_size
     new_provider().delete(server.id)
     assert not store.exists()
+
+
+@pytest.mark.needs(*efidisk.NEEDS)
+def test_uefi_starts_the_loader_that_the_source_started(new_provider, tmp_path):
+    spec = replace(SPEC, firmware=Firmware.UEFI, memory=256 * MIB, boot_file=efidisk.FILE)
+    server = new_provider().create(spec)
+    efidisk.write(server.disks[0].path, tmp_path)
+    new_provider().layer(server.id)
+    store = server.disks[0].path.with_name("vars.fd")
+    store.write_bytes(b"of a start before")
+    new_provider().drop_layer(server.id)
+    new_provider().boot(server.id)
+    eventually(lambda: efidisk.SAYS in new_provider().console(server.id, last=1 << 16))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rehost.errors import BadFormat
-from rehost.stages.discover import mounts, networks
+from rehost.stages.discover import boot_entry, mounts, networks
 from rehost.storage import btrfs, lvm, partitions, signatures
 
 MAGICS = [
@@ -47,6 +47,23 @@ def test_devices(head):
 def test_partition_tables(head):
     with suppress(BadFormat):
         assert partitions.parse(device(*head)[: partitions.SIZE]).style in {"MBR", "GPT"}
+
+
+NODE = st.builds(
+    lambda kind, data, lie: kind + (len(data) + 4 + lie).to_bytes(2, "little") + data,
+    st.sampled_from([b"\4\1", b"\4\4", b"\x7f\xff"]),
+    st.binary(max_size=99),
+    st.sampled_from([0, 0, 0, 0, -1, 9]),
+)
+
+
+@given(st.binary(max_size=6), st.lists(NODE, max_size=9).map(b"".join), st.binary(max_size=200))
+def test_boot_entries(start, path, rest):
+    made = b"\1\0\0\0" + (len(path) % 65536).to_bytes(2, "little") + start + b"\0\0" + path + rest
+    for option in (rest, made):
+        with suppress(BadFormat):
+            found = boot_entry.loader(option)
+            assert found is None or (found.startswith("\\") and len(found) <= boot_entry.LONGEST)
 
 
 @pytest.mark.parametrize(

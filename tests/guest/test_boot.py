@@ -18,6 +18,8 @@ pytestmark = [
     pytest.mark.needs("root", "debootstrap", "qemu-system-x86_64", "qemu-img", "ovmf"),
 ]
 LIMIT_S = 600
+# Where on the disk its boot loader is, the system's installer told the firmware alone.
+BOOT_FILES = {"bios": None, "uefi": r"\EFI\debian\grubx64.efi"}
 FIRMWARE = {"bios": Firmware.BIOS, "uefi": Firmware.UEFI}
 
 
@@ -37,6 +39,7 @@ def target(source: Installed) -> TargetSpec:
         cpus=2,
         memory=1 << 30,
         firmware=FIRMWARE[source.machine.firmware],
+        boot_file=BOOT_FILES[source.machine.firmware],
     )
 
 
@@ -46,9 +49,6 @@ def test_system_comes_up_and_shuts_down(provider, name):
     server = provider.create(target(source))
     for disk, image in zip(server.disks, source.images, strict=True):
         copy_image(image, disk.path)
-    if source.firmware_variables.exists():
-        # Where on the disk its boot loader is, the system's installer told the firmware alone.
-        copy_image(source.firmware_variables, server.disks[0].path.with_name("vars.fd"))
     provider.boot(server.id)
     verdict = watch(provider, server.id, limit_s=LIMIT_S)
     assert verdict.outcome is Outcome.UP, verdict

@@ -37,6 +37,7 @@ def spec(task: Task, source: Any) -> TargetSpec:  # noqa: ANN401 - a row of sour
         memory=max(_bytes(report.memory), LEAST_MEMORY),
         firmware=report.firmware or Firmware.BIOS,
         interfaces=interfaces or (Interface(),),
+        boot_file=report.facts.boot_file if report.facts else None,
     )
 
 

@@ -128,6 +128,10 @@ class Facts:
     hypervisor: Text | None = None  # systemd-detect-virt's word, "none" on bare metal
     vendor: Text | None = None
     product: Text | None = None
+    boot_file: Annotated[
+        Text | None,
+        Meta(description=r"The loader that UEFI firmware started, as \EFI\debian\shimx64.efi."),
+    ] = None
     secure_boot: bool | None = None
     lockdown: Text | None = None  # none, integrity, confidentiality
     virtio_kernel: tuple[Text, ...] | None = None  # drivers built in or as modules

@@ -45,7 +45,11 @@ class Interface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSpec:
-    """The first disk is the one that the firmware starts from. `memory` is bytes."""
+    r"""The first disk is the one that the firmware starts from. `memory` is bytes.
+
+    `boot_file`: the loader that UEFI firmware is to start, as "\EFI\debian\shimx64.efi"; None: what
+    it finds by itself, \EFI\BOOT\BOOTX64.EFI.
+    """
 
     task_id: str
     name: str
@@ -54,6 +58,7 @@ class TargetSpec:
     memory: int
     firmware: Firmware
     interfaces: tuple[Interface, ...] = (Interface(),)
+    boot_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

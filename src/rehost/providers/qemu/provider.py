@@ -2,24 +2,33 @@
 
 import logging
 import os
-import shutil
 import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
-from rehost.errors import ProgramFailed
+from rehost.errors import BadFormat, ProgramFailed
 from rehost.model.server import Firmware
 from rehost.provider_errors import LaunchFailed, MachineSilent, TargetGone, TargetRuns
 from rehost.providers.base import DiskFormat, Launch, Power, TargetServer, TargetSpec
 from rehost.providers.folders import Record, ServerFolders, images, write
-from rehost.providers.qemu import acceleration, daemon, forward, layer, machine, picture, qmp
+from rehost.providers.qemu import (
+    acceleration,
+    daemon,
+    forward,
+    layer,
+    machine,
+    picture,
+    qmp,
+    variables,
+)
 from rehost.providers.qemu import options as host
 from rehost.providers.qemu.acceleration import Probed
 from rehost.providers.qemu.machine import Image, Machine
 from rehost.providers.qemu.options import Acceleration, QemuOptions
 from rehost.system import process
+from rehost.system.files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -176,10 +185,20 @@ def _prepare_firmware(record: Record, folder: Path) -> host.Ovmf | None:
         return None
     ovmf, store = host.ovmf(), folder / "vars.fd"
     if not store.exists():
-        new = store.with_suffix(".fd.new")
-        shutil.copyfile(ovmf.variables, new)
-        new.replace(store)
+        write_atomically(store, _new_variables(ovmf, record.spec.boot_file), mode=0o600)
     return ovmf
+
+
+def _new_variables(ovmf: host.Ovmf, boot_file: str | None) -> bytes:
+    empty = ovmf.variables.read_bytes()
+    if boot_file is None:
+        return empty
+    try:
+        return variables.with_boot_entry(empty, boot_file)
+    except BadFormat as e:
+        # It boots all the same if the loader is, too, where firmware looks for itself.
+        log.warning("%s: %s is not started by name: %s", ovmf.variables, boot_file, e)
+        return empty
 
 
 def _keep_last_console(folder: Path) -> None:

@@ -92,6 +92,7 @@ def _facts(survey: Survey, storage: Storage | None, system: System, boot: Boot) 
         hypervisor=system.hypervisor,
         vendor=system.vendor,
         product=system.product,
+        boot_file=boot.boot_file,
         secure_boot=boot.secure_boot,
         lockdown=boot.lockdown,
         virtio_kernel=boot.virtio_kernel,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rehost.errors import FileMissing
 from rehost.model.server import Firmware
+from rehost.stages.discover import boot_entry
 from rehost.stages.discover.kernel import (
     Kernel,
     initramfs_drivers,
@@ -40,6 +41,7 @@ class Boot:
 
     kernel: Kernel | None
     firmware: Firmware | None
+    boot_file: str | None
     secure_boot: bool | None
     lockdown: str | None
     virtio_kernel: tuple[str, ...] | None
@@ -52,6 +54,7 @@ def find_boot(survey: Survey) -> Boot:
     return Boot(
         kernel=kernel,
         firmware=firmware,
+        boot_file=survey.attempt("facts.boot_file", lambda: find_boot_file(survey, firmware)),
         secure_boot=survey.attempt("facts.secure_boot", lambda: find_secure_boot(survey, firmware)),
         lockdown=survey.attempt("facts.lockdown", lambda: find_lockdown(survey)),
         virtio_kernel=survey.attempt("facts.virtio_kernel", lambda: kernel_drivers(survey, kernel))
@@ -79,6 +82,21 @@ def find_boot_loader(survey: Survey, *, grub_in_mbr: bool) -> str:
         return "GRUB"
     info = survey.text(LOADER_INFO, "")
     return "SYSTEMD-BOOT" if "systemd-boot" in info.replace("\0", "") else ""
+
+
+def find_boot_file(survey: Survey, firmware: Firmware | None) -> str | None:
+    """The loader that UEFI firmware started from an entry of its own, None if it needed none.
+
+    Raises HostError if the firmware's variables are not shown.
+    """
+    if firmware is not Firmware.UEFI:
+        return None
+    number = int.from_bytes(_variable(survey, "BootCurrent")[:2], "little")
+    return boot_entry.loader(_variable(survey, f"Boot{number:04X}"))
+
+
+def _variable(survey: Survey, name: str) -> bytes:
+    return survey.host.read(f"{EFI}/efivars/{name}-{EFI_GLOBAL}")[ATTRIBUTES:]
 
 
 def find_secure_boot(survey: Survey, firmware: Firmware | None) -> bool | None:
