@@ -144,3 +144,16 @@ class MachineStuck(Error):
             "not end, usually because the disk under the data folder does not answer",
             server_id=server_id,
         )
+
+
+class BadProbe(Error):
+    """How a target server is to be asked whether it is up is written in another way than known."""
+
+    code = "REHOST.7112"
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"{text!r} does not say how to ask a server whether it is up; write tcp:PORT, "
+            "ssh:PORT, http:PORT/PATH or https:PORT/PATH"
+        )

@@ -33,7 +33,7 @@ OUR_PARAMETERS = {"ShowCommand": {"carrying_out"}}
 OUR_VALUES = {
     "state": {"premiging", "SYNC_SUCCESS", "SYNC_FAIL", "SKIPPING", "RESETING"},
     "operation": {"collect_log", "sync", "sync_failed_rollback"},
-    "config_key": {"ON_READ_ERROR"},
+    "config_key": {"BOOT_PROBE", "ON_READ_ERROR"},
 }
 # Fields that clients may leave out here, and by the contract must not.
 OPTIONAL = {"ListErrorServers": {"offset"}}

@@ -147,6 +147,7 @@ def test_configurations_are_merged_by_key(rig: Rig, task_id: str):
         cpu | {"config_value": "half"},
         {"config_key": "NOBODY", "config_value": "1"},
         {"config_key": "ON_READ_ERROR", "config_value": "guess"},
+        {"config_key": "BOOT_PROBE", "config_value": "80"},
     ):
         status, _, message = rig.refused("POST", path, {"configurations": [wrong]})
         assert (status, "config" in message) == (400, True)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rehost.control.config import ServeConfig, load, override
-from rehost.control.provider import open_provider
+from rehost.control.provider import boot_probe, open_provider
 from rehost.errors import BadConfiguration
 
 
@@ -50,3 +50,9 @@ def test_a_number_out_of_range_is_named(name, value):
 def test_word_that_qemu_does_not_know_is_refused_at_the_start(option, known):
     with pytest.raises(BadConfiguration, match=f"{option}.*none of {known}"):
         open_provider(override(ServeConfig(), **{option: "x"}))
+
+
+def test_probe_that_is_none_is_said(tmp_path):
+    assert boot_probe(ServeConfig(data=tmp_path)) is None
+    with pytest.raises(BadConfiguration, match=r"boot_probe.*tcp:PORT"):
+        boot_probe(ServeConfig(data=tmp_path, boot_probe="80"))

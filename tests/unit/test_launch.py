@@ -1,11 +1,16 @@
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain, repeat
 from pathlib import Path
+from socket import create_connection, create_server, socket
+from threading import Thread
 
 import pytest
 
+from rehost.provider_errors import BadProbe, MachineSilent
 from rehost.providers.base import Power
 from rehost.stages import launch
-from rehost.stages.launch import Outcome, judge, watch
+from rehost.stages.launch import Outcome, console, judge, parse, probe, watch
 
 # Beginning and end of what a Debian 12 with that fault said to QEMU.
 CONSOLES = Path(__file__).parents[1] / "data" / "consoles"
@@ -99,9 +104,9 @@ def test_failed_units_are_named_once_without_colours():
 
 def test_evidence_is_the_last_lines_and_not_more():
     verdict = judge("".join(f"line {i}\r\n" for i in range(100)) + "x" * 10000)
-    assert len(verdict.last_lines) == launch.LAST_LINES
+    assert len(verdict.last_lines) == console.LAST_LINES
     assert verdict.last_lines[-2] == "line 99"
-    assert len(verdict.last_lines[-1]) == launch.LINE_LENGTH
+    assert len(verdict.last_lines[-1]) == console.LINE_LENGTH
 
 
 class Server:
@@ -161,3 +166,178 @@ def test_watch_sees_a_server_that_turns_itself_off(monkeypatch):
 
 def test_watch_can_be_stopped(monkeypatch):
     assert watched(Server(), monkeypatch, stopped=lambda: True).seconds == 0
+
+
+class Reached(Server):
+    """A server whose ports are one port of this machine, which `answer` serves."""
+
+    def __init__(self, port: int, *says: str, ends: bool = False) -> None:
+        super().__init__(*says, ends=ends)
+        self._port = port
+        self.asked: list[int] = []
+
+    def reach(self, server_id: str, port: int) -> tuple[str, int]:
+        self.asked.append(port)
+        return "127.0.0.1", self._port
+
+    def accepts(self, server_id: str, port: int) -> bool:
+        self.asked.append(port)
+        try:
+            create_connection(("127.0.0.1", self._port)).close()
+        except OSError:
+            return False
+        return True
+
+
+@contextmanager
+def serving(answer: Callable[[socket], None]) -> Iterator[int]:
+    with create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    try:
+                        answer(connection)
+                    except OSError:
+                        continue
+
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(2)
+            thread.join()
+
+
+def saying(*parts: bytes) -> Callable[[socket], None]:
+    def answer(connection: socket) -> None:
+        for part in parts:
+            connection.sendall(part)
+
+    return answer
+
+
+def http(status: str) -> Callable[[socket], None]:
+    def answer(connection: socket) -> None:
+        asked = connection.recv(4096).split(b"\r\n")[0]
+        said = status if asked == b"GET /health HTTP/1.1" else "500 What?"
+        connection.sendall(f"HTTP/1.1 {said}\r\nContent-Length: 0\r\n\r\n".encode())
+
+    return answer
+
+
+def nothing_there() -> int:
+    with create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    "parts", [(b"SSH-2.0-x\r\n",), (b"Welcome\r\n", b"SSH-2.0-x\r\n"), (b"SSH-",)]
+)
+def test_one_that_is_silent_and_answers_ssh_is_up(monkeypatch, parts):
+    with serving(saying(*parts)) as port:
+        server = Reached(port)
+        verdict = watched(server, monkeypatch)
+    assert (verdict.outcome, verdict.why) == (Outcome.UP, "SSH answers at its port 22")
+    assert verdict.seconds == 0
+    assert server.asked == [22]
+
+
+@pytest.mark.parametrize("parts", [(), (b"220 mail\r\n",), (b"not SSH-2.0\r\n",), (b"x" * 9999,)])
+def test_what_is_not_ssh_is_no_verdict(monkeypatch, parts):
+    with serving(saying(*parts)) as port:
+        assert watched(Reached(port), monkeypatch).outcome is Outcome.UNKNOWN
+
+
+def test_port_that_nobody_listens_at_is_no_verdict(monkeypatch):
+    assert watched(Reached(nothing_there()), monkeypatch).outcome is Outcome.UNKNOWN
+
+
+def test_port_that_never_speaks_is_no_verdict(monkeypatch):
+    monkeypatch.setattr(probe, "TIME_LIMIT_S", 0.05)
+    held: list[socket] = []
+    with serving(lambda connection: held.append(connection.dup())) as port:
+        assert watched(Reached(port), monkeypatch).outcome is Outcome.UNKNOWN
+    for connection in held:
+        connection.close()
+
+
+def test_console_that_says_failed_is_believed_more_than_ssh(monkeypatch):
+    with serving(saying(b"SSH-2.0-x\r\n")) as port:
+        verdict = watched(Reached(port, "", "", "", PANIC), monkeypatch)
+    assert verdict.outcome is Outcome.FAILED
+
+
+def test_console_that_says_up_needs_no_ssh(monkeypatch):
+    server = Reached(nothing_there(), LOGIN)
+    assert watched(server, monkeypatch).outcome is Outcome.UP
+    assert server.asked == []
+
+
+def test_failed_units_are_told_of_one_that_answers(monkeypatch):
+    with serving(saying(b"SSH-2.0-x\r\n")) as port:
+        verdict = watched(Reached(port, "[FAILED] Failed to start x.service.\r\n"), monkeypatch)
+    assert (verdict.outcome, verdict.failed_units) == (Outcome.UP, ("x.service",))
+
+
+def test_with_a_probe_the_console_is_not_enough(monkeypatch):
+    wanted = parse("http:8080/health")
+    with serving(http("503 Starting")) as port:
+        verdict = watched(Reached(port, LOGIN), monkeypatch, probe=wanted)
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.why == "http:8080/health did not answer in time; it asks for a login"
+    assert verdict.seconds == 60
+
+
+@pytest.mark.parametrize("status", ["200 OK", "302 Found"])
+def test_probe_that_answers_is_enough(monkeypatch, status):
+    with serving(http(status)) as port:
+        verdict = watched(Reached(port), monkeypatch, probe=parse("http:8080/health"))
+    assert (verdict.outcome, verdict.why) == (Outcome.UP, "it answers http:8080/health")
+
+
+def test_tcp_probe(monkeypatch):
+    with serving(saying()) as port:
+        assert watched(Reached(port), monkeypatch, probe=parse("tcp:5432")).outcome is Outcome.UP
+    closed = Reached(nothing_there())
+    assert watched(closed, monkeypatch, probe=parse("tcp:5432")).outcome is Outcome.FAILED
+
+
+def test_probe_that_cannot_be_made_is_no_verdict(monkeypatch):
+    verdict = watched(Server(LOGIN), monkeypatch, probe=parse("tcp:5432"))
+    assert verdict.outcome is Outcome.UNKNOWN
+    assert "no way" in verdict.why
+
+
+def test_machine_whose_monitor_is_silent_is_asked_again(monkeypatch):
+    class Slow(Reached):
+        def reach(self, server_id: str, port: int) -> tuple[str, int]:
+            if self.now < 30:
+                raise MachineSilent(server_id, "reach", "busy")
+            return super().reach(server_id, port)
+
+    with serving(saying(b"SSH-2.0-x\r\n")) as port:
+        verdict = watched(Slow(port), monkeypatch)
+    assert (verdict.outcome, verdict.seconds) == (Outcome.UP, 30)
+
+
+@pytest.mark.parametrize(
+    "text", ["tcp:1", "ssh:2222", "http:80/", "https:8443/health?full=1", "tcp:65535"]
+)
+def test_probes_are_what_they_were_written_as(text):
+    assert str(parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "80", "tcp:", "tcp:0", "tcp:65536", "tcp:80/x", "http:80/a b", "http:80/\n", "ftp:21",
+     "http://host/", "tcp:80\n"],
+)  # fmt: skip
+def test_what_is_no_probe(text):
+    with pytest.raises(BadProbe):
+        parse(text)

@@ -4,10 +4,11 @@ from types import SimpleNamespace
 import msgspec
 
 from rehost.control import targets
-from rehost.control.task_record import Settings, Task, fresh_run
+from rehost.control.task_record import ConfigKey, Configuration, Settings, Task, fresh_run
 from rehost.model.disk import Disk
 from rehost.model.server import Facts, Firmware, OsType, Report
 from rehost.model.task import TaskState, TaskType
+from rehost.stages.launch import parse
 from rehost.stages.recommend import recommend
 
 GIB = 1 << 30
@@ -44,6 +45,15 @@ def source(report=REPORT):
         report=msgspec.json.encode(report).decode(),
         target=msgspec.json.encode(recommend(report)).decode(),
     )
+
+
+def test_probe_is_the_tasks_or_the_services():
+    own = Configuration(config_key=ConfigKey.BOOT_PROBE, config_value="tcp:5432")
+    none = replace(own, config_value="")
+    default = parse("http:80/")
+    assert targets.probe(TASK, None) is None
+    assert targets.probe(replace(TASK, configurations=(none,)), default) == default
+    assert targets.probe(replace(TASK, configurations=(own,)), default) == parse("tcp:5432")
 
 
 def test_target_starts_what_the_source_started():

@@ -78,6 +78,13 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
         str | None,
         typer.Option(help="Bridge of this host that targets join. [a network behind the host]"),
     ] = None,
+    boot_probe: Annotated[
+        str | None,
+        typer.Option(
+            help="What must answer for a target to be up: tcp:PORT, ssh:PORT, http:PORT/PATH or "
+            "https:PORT/PATH. [its console, or SSH]"
+        ),
+    ] = None,
 ) -> None:
     """Run the service until Ctrl-C. Each option can also be set as REHOST_<NAME>."""
     from rehost.control.config import load, override
@@ -102,5 +109,6 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
         "qemu_acceleration": qemu_acceleration,
         "qemu_chipset": qemu_chipset,
         "qemu_bridge": qemu_bridge,
+        "boot_probe": boot_probe,
     }
     run(override(load(config), **options))

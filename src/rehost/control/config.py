@@ -43,6 +43,7 @@ class ServeConfig:
     qemu_acceleration: str = "auto"  # or kvm, tcg; auto tries KVM with a small guest
     qemu_chipset: str = "q35"  # or pc, for systems too old to know PCI Express
     qemu_bridge: str = ""  # of the host, which targets join; "": a network behind the host
+    boot_probe: str = ""  # what makes a target up: tcp:PORT, http:PORT/PATH; "": console or SSH
 
     @property
     def database_url(self) -> str:

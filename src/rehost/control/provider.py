@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rehost.control.config import ServeConfig
 from rehost.errors import BadConfiguration
+from rehost.provider_errors import BadProbe
 from rehost.providers.base import Provider
 
 if TYPE_CHECKING:
     from rehost.providers.qemu.options import QemuOptions
+    from rehost.stages.launch import Probe
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -26,6 +28,19 @@ def open_provider(config: ServeConfig) -> Provider:
 
         return NullProvider(folder)
     raise BadConfiguration(f"option provider: {config.provider!r} is neither qemu nor null")
+
+
+def boot_probe(config: ServeConfig) -> "Probe | None":
+    """What must answer for targets to be up, unless their task says otherwise.
+
+    None: their console tells, or SSH. Raises BadConfiguration.
+    """
+    from rehost.stages import launch
+
+    try:
+        return launch.parse(config.boot_probe) if config.boot_probe else None
+    except BadProbe as e:
+        raise BadConfiguration(f"option boot_probe: {e}") from e
 
 
 def _qemu_options(config: ServeConfig) -> "QemuOptions":

@@ -16,7 +16,7 @@ from granian.log import LogLevels
 from rehost.contract.trust import is_loopback
 from rehost.control import authority, keys, tls
 from rehost.control.config import ServeConfig
-from rehost.control.provider import open_provider
+from rehost.control.provider import boot_probe, open_provider
 from rehost.control.store.database import Database
 from rehost.errors import BadConfiguration, CannotServe
 
@@ -110,6 +110,7 @@ def prepare(config: ServeConfig) -> ServeConfig:
     keys.load(config.data)
     authority.load(config.data)
     open_provider(config)
+    boot_probe(config)
     database = Database(config.database_url)
     database.upgrade()
     database.close()

@@ -8,10 +8,12 @@ import msgspec
 
 from rehost.contract.transfer import TransferDisk
 from rehost.control.api.source_body import DiskInTargetServer, InitTargetServer
-from rehost.control.task_record import Task
+from rehost.control.task_record import ConfigKey, Task
 from rehost.model.disk import DeviceUse
 from rehost.model.server import Firmware, Report
 from rehost.providers.base import DiskSpec, Interface, TargetServer, TargetSpec
+from rehost.stages import launch
+from rehost.stages.launch import Probe
 from rehost.task_errors import SourceDiskGone, TargetTooSmall
 
 MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
@@ -39,6 +41,14 @@ def spec(task: Task, source: Any) -> TargetSpec:  # noqa: ANN401 - a row of sour
         interfaces=interfaces or (Interface(),),
         boot_file=report.facts.boot_file if report.facts else None,
     )
+
+
+def probe(task: Task, default: Probe | None) -> Probe | None:
+    """What must answer for the task's target to be up; None: its console tells, or SSH."""
+    for each in task.configurations:
+        if each.config_key is ConfigKey.BOOT_PROBE and each.config_value:
+            return launch.parse(each.config_value)
+    return default
 
 
 def transfer(server: TargetServer, source: Any) -> tuple[TransferDisk, ...]:  # noqa: ANN401 - a row

@@ -155,6 +155,7 @@ class ConfigKey(StrEnum):
     DYNAMIC_PORT = "DYNAMIC_PORT"
     INSTALL_PWD_AGENT = "INSTALL_PWD_AGENT"  # noqa: S105 - no password
     ON_READ_ERROR = "ON_READ_ERROR"  # our own: "stop", or "skip" what of the source is unreadable
+    BOOT_PROBE = "BOOT_PROBE"  # our own: how the target is asked whether it is up, stages/launch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,6 +167,9 @@ class CanReach(Protocol):
         Something may accept connections there before the server does: wait for its answer.
         """
 
+    def accepts(self, server_id: str, port: int) -> bool:
+        """Whether the server itself accepts a connection at its TCP `port` now."""
+
 
 @runtime_checkable
 class CanScreenshot(Protocol):

@@ -18,6 +18,8 @@ from rehost.model.limits import Text
 from rehost.model.server import OsType
 from rehost.model.speed import SpeedRow, minute, overlap, whole_day
 from rehost.model.task import TaskType
+from rehost.provider_errors import BadProbe
+from rehost.stages import launch
 from rehost.task_errors import TaskNotFound
 
 # Their values are numbers: what the agent could not read is refused before it is kept.
@@ -151,6 +153,11 @@ def _wrong(given: ConfigBody) -> str | None:
     key, value = given.config_key, given.config_value
     if key in NUMBERS and not value.isdecimal():
         return f"{key} is a number"
+    if key is ConfigKey.BOOT_PROBE and value:
+        try:
+            launch.parse(value)
+        except BadProbe as e:
+            return str(e)
     if value not in CHOICES.get(key, (value,)):
         return f"{key} is one of {', '.join(CHOICES[key])}"
     return None

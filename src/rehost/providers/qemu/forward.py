@@ -5,6 +5,9 @@ not reached, nor is one on a bridge, which can be reached by its address.
 """
 
 import re
+import socket
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from rehost.provider_errors import BadTargetSpec, MachineSilent
@@ -13,7 +16,11 @@ from rehost.providers.qemu import qmp
 LOOPBACK = "127.0.0.1"
 NETWORK = "net0"
 # As `info usernet` prints: protocol, descriptor, source address and port, destination's.
+WAIT_S = 2.0
+LOOK_S = 0.1
 FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+(\d+)\s")
+
+TAKEN = r"TCP\[ESTABLISHED\].*\s{port}\s.*\s{ours}\s"
 
 
 def forwarded(folder: Path, port: int) -> tuple[str, int]:
@@ -23,6 +30,20 @@ def forwarded(folder: Path, port: int) -> tuple[str, int]:
         if (known := _forwards(folder).get(port)) is None:
             raise BadTargetSpec(f"port {port} of {folder.name} cannot be reached: {said.strip()}")
     return LOOPBACK, known
+
+
+def accepts(folder: Path, port: int) -> bool:
+    """Whether the machine takes a connection: QEMU takes ours at once, and then asks it."""
+    way = forwarded(folder, port)
+    with suppress(OSError), socket.create_connection(way, WAIT_S) as connection:
+        ours = connection.getsockname()[1]
+        taken = re.compile(TAKEN.format(ours=ours, port=port))
+        deadline = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline:
+            if taken.search(_monitor(folder, "info usernet")):
+                return True
+            time.sleep(LOOK_S)
+    return False
 
 
 def _forwards(folder: Path) -> dict[int, int]:

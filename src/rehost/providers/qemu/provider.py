@@ -113,6 +113,10 @@ class QemuProvider:
         with self._folders.held(server_id) as (_, folder):
             return forward.forwarded(folder, port)
 
+    def accepts(self, server_id: str, port: int) -> bool:
+        with self._folders.held(server_id) as (_, folder):
+            return forward.accepts(folder, port)
+
     def acceleration(self) -> Probed:
         """What machines run on here; the trial takes a moment, once for each provider."""
         with self._probing:

@@ -1,21 +1,11 @@
-"""Did the server come up? Judged by what it says on its serial console.
-
-A system that says nothing there (no `console=ttyS0`) stays UNKNOWN, which is no verdict against it.
-"""
+"""Whether a server came up, judged by what it says on its serial console."""
 
 import re
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
-from rehost.providers.base import HasConsole, Power
-
-WINDOW = 256 << 10  # bytes of console that are judged
 LAST_LINES = 20
 LINE_LENGTH = 300
-EVERY_S = 1.0
 RESTARTS = 3
 
 
@@ -37,12 +27,6 @@ class Verdict:
     last_lines: tuple[str, ...]
     failed_units: tuple[str, ...]
     seconds: float = 0.0
-
-
-class Watched(HasConsole, Protocol):
-    """What of a provider is needed to watch a server come up."""
-
-    def power(self, server_id: str) -> Power: ...
 
 
 # What is said last counts: a system may panic after its login prompt.
@@ -116,46 +100,6 @@ def judge(console: str) -> Verdict:
         last_lines=_last_lines(text),
         failed_units=tuple(dict.fromkeys(FAILED_UNIT.findall(text))),
     )
-
-
-def watch(
-    provider: Watched,
-    server_id: str,
-    *,
-    limit_s: float,
-    settle_s: float = 5.0,
-    stopped: Callable[[], bool] = lambda: False,
-) -> Verdict:
-    """Wait until a server that was started is up, has failed, or `limit_s` is over.
-
-    Up or failed is believed once it has held for `settle_s`: what is said last counts. `stopped`
-    ends the wait.
-    """
-    began = since = time.monotonic()
-    verdict = judge("")
-    while True:
-        now = time.monotonic()
-        new = judge(provider.console(server_id, last=WINDOW).decode(errors="replace"))
-        if new.outcome is not verdict.outcome:
-            since = now
-        verdict = new
-        if verdict.outcome is not Outcome.UNKNOWN and now - since >= settle_s:
-            return _at(verdict, since - began)
-        if provider.power(server_id) is not Power.ON:
-            return _at(_failed(verdict, "it turned itself off"), now - began)
-        if now - began >= limit_s or stopped():
-            return _at(verdict, now - began)
-        time.sleep(EVERY_S)
-
-
-def _failed(verdict: Verdict, why: str) -> Verdict:
-    if verdict.outcome is Outcome.FAILED:
-        why = f"{why} after {verdict.why}"
-    return replace(verdict, outcome=Outcome.FAILED, why=why)
-
-
-def _at(verdict: Verdict, seconds: float) -> Verdict:
-    return replace(verdict, seconds=round(seconds, 1))
 
 
 def _last_lines(text: str) -> tuple[str, ...]:
