@@ -1,0 +1,34 @@
+"""A migrated Linux guest's network configuration, rewritten for its new hardware.
+
+    wish = Wish(names={n.name: n.mac for n in report.networks}, macs=options.macs)
+    rewriting = rewrite({path: content, …}, wish)
+
+`rewrite` is pure. Give it every file of the guest whose path matches one of `FILES`, with its
+content, and every one that matches `EXISTING`, with any content (b""): paths are absolute, links
+are followed. A star stands for part of a name and does not reach over a slash. Afterwards write
+`rewriting.files`, keeping owner and mode of files that were there (netplan's and NetworkManager's
+must not be readable by all), and show `changes` and `notes` to people.
+Doing it again with the same wish changes nothing more.
+
+To add a kind of configuration: its paths in places.py, a module, and a line in `rewrite`.
+"""
+
+from collections.abc import Mapping
+
+from rehost.stages.convert.network import addresses, netplan, pins
+from rehost.stages.convert.network.draft import Draft
+from rehost.stages.convert.network.places import EXISTING, FILES
+from rehost.stages.convert.network.wish import Rewriting, Wish, hardware
+
+__all__ = ["EXISTING", "FILES", "Rewriting", "Wish", "rewrite"]
+
+
+def rewrite(files: Mapping[str, bytes], wish: Wish) -> Rewriting:
+    """What must change in `files` so that `wish` comes true; no content of theirs raises."""
+    draft = Draft(files)
+    names = hardware(wish, ())
+    if wish.macs:
+        addresses.change(draft, wish)
+        netplan.change(draft, wish)
+    pins.pin(draft, names, netplan.named(draft))
+    return draft.result()

@@ -1,0 +1,103 @@
+"""Each interface keeps its name, whatever slot its card is in. Why so: docs/decisions.
+
+From systemd 240 on a .link file; before, a udev rule, as an interface that the initramfs has
+renamed is not renamed again by a .link file there.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from rehost.stages.convert.network import places
+from rehost.stages.convert.network.draft import Draft, lines
+from rehost.stages.convert.network.sections import Sections
+from rehost.stages.convert.network.wish import NAME
+
+LINK = "/etc/systemd/network/00-rehost-{}.link"
+RULES = "/etc/udev/rules.d/70-rehost-net.rules"
+RENAMES_AGAIN = 240  # systemd's first version with NAMING_ALLOW_RERENAMES
+LIBRARY = re.compile(r"libsystemd-shared-(\d+)")
+HEAD = "# Written by Rehost when this server was migrated: {} keeps its name on its new hardware.\n"
+# Path: with hardware behind it. A VLAN has the address of its card, and must not get its name.
+LINK_TEXT = HEAD + "[Match]\nMACAddress={}\nPath=*\n\n[Link]\nName={}\n"
+# DRIVERS: as above.
+RULE = (
+    'SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{{address}}=="{}", '
+    'ATTR{{type}}=="1", NAME="{}"\n'
+)
+RULE_NAME = re.compile(r'\bNAME:?="([^"]*)"')
+RULE_MAC = re.compile(r'ATTRS?\{address\}=="([^"]*)"')
+
+
+def pin(draft: Draft, names: Mapping[str, str], pinned: Mapping[str, str]) -> None:
+    """`names`: interface → address on the target. `pinned`: those that netplan names already."""
+    for name in names:
+        if not NAME.fullmatch(name) or name in {".", ".."}:
+            draft.note(f"The interface {name!r} has a name that cannot be pinned.")
+    wanted = {n: mac for n, mac in names.items() if NAME.fullmatch(n) and n not in {".", ".."}}
+    if renames_again(draft):
+        _by_links(draft, {n: mac for n, mac in wanted.items() if pinned.get(n) != mac})
+    else:
+        _by_rules(draft, wanted)
+
+
+def renames_again(draft: Draft) -> bool:
+    """Whether systemd gives an interface its name from a .link file after the initramfs did."""
+    libraries = (LIBRARY.search(path) for path in draft.paths(*places.EXISTING))
+    return any(int(found.group(1)) >= RENAMES_AGAIN for found in libraries if found)
+
+
+def _by_links(draft: Draft, wanted: Mapping[str, str]) -> None:
+    for name, mac in wanted.items():
+        own = LINK.format(name)
+        first = next((p for p in _links_of(draft, mac) if p != own), None)
+        if first is None:
+            why = f"{own}: {name} is the card with the address {mac}, whatever slot it is in."
+            draft.write(own, LINK_TEXT.format(name, mac, name), why)
+        else:
+            _name_in(draft, first, name, mac)
+
+
+def _links_of(draft: Draft, mac: str) -> Iterator[str]:
+    """Files that are for this card and no other, the one that counts first."""
+    for path, text in draft.texts(places.LINKS):
+        match = Sections(text).find("Match", "MACAddress", "PermanentMACAddress")
+        if [m.lower().replace("-", ":") for e in match for m in e.value.split()] == [mac]:
+            yield path
+
+
+def _name_in(draft: Draft, path: str, name: str, mac: str) -> None:
+    """The administrator's own file for this card: only the first that matches counts."""
+    sections = Sections(dict(draft.texts(path))[path])
+    names = sections.find("Link", "Name")
+    policies = [e for e in sections.find("Link", "NamePolicy") if e.value]
+    if sections.values("Link", "Name")[-1:] == [name] and not policies:
+        return
+    for policy in policies:
+        sections.take_out(policy)
+    for entry in names[:-1]:
+        sections.take_out(entry)
+    if names:
+        sections.replace(names[-1], name)
+    else:
+        sections.add("Link", f"Name={name}")
+    draft.write(path, sections.text(), f"{path}: names the card with the address {mac} {name}.")
+
+
+def _by_rules(draft: Draft, wanted: Mapping[str, str]) -> None:
+    named = dict(_named_by_rules(draft))
+    missing = {name: mac for name, mac in wanted.items() if named.get(mac) != name}
+    if not missing:
+        return
+    text = HEAD.format("each network interface")
+    text += "".join(RULE.format(mac, name) for name, mac in sorted(missing.items()))
+    cards = ", ".join(f"{name} is the card with the address {mac}" for name, mac in missing.items())
+    draft.write(RULES, text, f"{RULES}: {cards}, whatever slot it is in.")
+
+
+def _named_by_rules(draft: Draft) -> Iterator[tuple[str, str]]:
+    """Address and name, in the order of force: the last counts."""
+    for path, text in draft.texts(places.UDEV):
+        for line in lines(text):
+            name, mac = RULE_NAME.search(line), RULE_MAC.search(line)
+            if path != RULES and name and mac and not line.lstrip().startswith("#"):
+                yield mac.group(1).lower(), name.group(1)

@@ -1,0 +1,94 @@
+"""What is wanted of a guest's network, and what comes of it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+MAC = re.compile(
+    r"(?<![0-9A-Za-z:.-])(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}"
+    r"(?![0-9A-Za-z]|[:-][0-9A-Fa-f])"
+)
+# What the kernel and each of the tools accept, without what would need quoting somewhere.
+NAME = re.compile(r"[A-Za-z0-9_.+-]{1,15}")
+# Names that are given to what stands on hardware, by custom.
+UPON = re.compile(r".*\.\d+|(bond|team|br|virbr|docker|vlan|vmbr|dummy|tun|tap|wg|veth|lxcbr).*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What shall be true of the guest when it starts.
+
+    `names`: the source's interfaces and their hardware addresses there. Each keeps its name on
+    the target, and with `dhcp` each asks for its addresses there. What stands upon hardware (a
+    bond, a bridge, a VLAN) may be among them: it is recognised, and needs no pinning.
+    `macs`: addresses that change, old → new; whatever is not named is kept.
+
+    Raises ValueError for an address that is none, and where a new address is also an old one
+    that changes: then nobody could tell what has been changed already.
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    macs: Mapping[str, str] = field(default_factory=dict)
+    dhcp: bool = False
+
+    def __post_init__(self) -> None:
+        macs = {normal(old): normal(new) for old, new in self.macs.items()}
+        macs = {old: new for old, new in macs.items() if old != new}
+        again = sorted(set(macs) & set(macs.values()))
+        if again or len(set(macs.values())) < len(macs):
+            raise ValueError(f"addresses are both old and new, or twice new: {again or macs}")
+        names = {name: normal(mac) for name, mac in self.names.items() if mac}
+        object.__setattr__(self, "macs", macs)
+        object.__setattr__(self, "names", names)
+
+    def target(self, mac: str) -> str:
+        """The address that the hardware with this address has on the target."""
+        return self.macs.get(normal(mac), normal(mac))
+
+    def replace_macs(self, text: str) -> str:
+        """`text` with each old address as its new one, in the old one's style."""
+        return MAC.sub(self._new, text)
+
+    def _new(self, found: re.Match[str]) -> str:
+        old = found.group()
+        new = self.macs.get(normal(old))
+        if new is None:
+            return old
+        styled = new.upper() if old == old.upper() and old != old.lower() else new
+        return styled.replace(":", found.group(1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewriting:
+    """`files`: what to write, or with None to remove, by path; new ones get mode 0644.
+
+    `changes`: sentences on each change and why. `notes`: sentences on what an administrator
+    should know: files that cannot be read, and what was left although it may not fit.
+    """
+
+    files: Mapping[str, bytes | None] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def normal(mac: str) -> str:
+    """Raises ValueError unless it is an Ethernet address."""
+    if not MAC.fullmatch(mac):
+        raise ValueError(f"not a hardware address: {mac!r}")
+    return mac.lower().replace("-", ":")
+
+
+def hardware(wish: Wish, upon: Iterable[str]) -> dict[str, str]:
+    """Interface → address on the target, of real hardware only. `upon` is what is known not to be.
+
+    A VLAN, a bond or a bridge has the address of the card below it: of several names with one
+    address, those that are called like such things are not the card.
+    """
+    known = set(upon)
+    names = {name: mac for name, mac in wish.names.items() if name not in known}
+    shared = {mac for mac in names.values() if list(names.values()).count(mac) > 1}
+    return {
+        name: wish.target(mac)
+        for name, mac in names.items()
+        if not (mac in shared and UPON.fullmatch(name))
+    }

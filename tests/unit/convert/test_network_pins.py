@@ -1,0 +1,74 @@
+from rehost.stages.convert.network import Wish, rewrite
+
+OLD, NEW = "52:54:00:12:34:56", "fa:16:3e:00:00:01"
+WISH = Wish(names={"ens3": OLD})
+SYSTEMD_252 = {"/usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so": b""}
+SYSTEMD_237 = {"/lib/systemd/libsystemd-shared-237.so": b""}
+LINK = "/etc/systemd/network/00-rehost-ens3.link"
+RULES = "/etc/udev/rules.d/70-rehost-net.rules"
+PERSISTENT = "/etc/udev/rules.d/70-persistent-net.rules"
+
+
+def content(files: dict[str, bytes], wish: Wish = WISH) -> dict[str, str | None]:
+    written = rewrite(files, wish).files
+    again = rewrite({**files, **{p: c for p, c in written.items() if c is not None}}, wish)
+    assert again.files == {}
+    return {path: None if c is None else c.decode() for path, c in written.items()}
+
+
+def test_new_systemd_gets_a_link_file_for_real_hardware_with_the_address():
+    text = content(SYSTEMD_252)[LINK]
+    assert text is not None
+    assert text.endswith(f"[Match]\nMACAddress={OLD}\nPath=*\n\n[Link]\nName=ens3\n")
+
+
+def test_the_link_file_has_the_address_of_the_target():
+    text = content(SYSTEMD_252, Wish(names={"ens3": OLD}, macs={OLD: NEW}))[LINK]
+    assert text is not None
+    assert f"MACAddress={NEW}\n" in text
+
+
+def test_old_systemd_and_none_get_a_rule():
+    for files in (SYSTEMD_237, {}):
+        [(path, text)] = content(files).items()
+        assert path == RULES
+        assert text is not None
+        assert f'ATTR{{address}}=="{OLD}", ATTR{{type}}=="1", NAME="ens3"\n' in text
+
+
+def test_a_rule_that_is_there_already_serves():
+    rule = (
+        "# PCI device 0x1af4:0x1000 (virtio-pci)\n"
+        f'SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{{address}}=="{OLD}", '
+        'ATTR{dev_id}=="0x0", ATTR{type}=="1", KERNEL=="eth*", NAME="eth0"\n'
+    )
+    wish = Wish(names={"eth0": OLD}, macs={OLD: NEW})
+    changed = content({PERSISTENT: rule.encode()}, wish)
+    assert changed == {PERSISTENT: rule.replace(OLD, NEW)}
+
+
+def test_a_link_file_for_the_card_is_used_and_its_settings_kept():
+    path = "/etc/systemd/network/10-lan.link"
+    link = f"# ours\n[Match]\nMACAddress={OLD}\n\n[Link]\nName=lan0\nMTUBytes=9000\n"
+    files = {**SYSTEMD_252, path: link.encode()}
+    assert content(files, Wish(names={"lan0": OLD})) == {}
+    assert content(files, Wish(names={"lan0": OLD}, macs={OLD: NEW})) == {
+        path: link.replace(OLD, NEW)
+    }
+
+
+def test_what_stands_upon_a_card_is_not_pinned():
+    wish = Wish(names={"eth0": OLD, "eth0.100": OLD, "br0": OLD})
+    assert set(content(SYSTEMD_252, wish)) == {"/etc/systemd/network/00-rehost-eth0.link"}
+
+
+def test_netplan_that_names_the_card_is_enough():
+    path = "/etc/netplan/50-cloud-init.yaml"
+    text = (
+        "network:\n  version: 2\n  ethernets:\n    ens3:\n      dhcp4: true  # yes\n"
+        f"      match:\n        macaddress: '{OLD}'\n      set-name: ens3\n"
+    )
+    files = {**SYSTEMD_252, path: text.encode()}
+    assert content(files) == {}
+    wish = Wish(names={"ens3": OLD}, macs={OLD: NEW})
+    assert content(files, wish) == {path: text.replace(OLD, NEW)}
