@@ -81,3 +81,7 @@ class CutTooLong(Error):
             f"frozen for {limit_s:g} s. Nothing was frozen. Make tracking possible (see the check "
             "CHANGE_TRACKING), or start the source from a rescue system, where none is mounted"
         )
+
+
+# What is wrong with one cut, and not with the copy: it goes on, and may be cut again.
+OF_ONE_CUT = (FreezeFailed, FreezeEnded, HookFailed, ChangesLost, CutTooLong)

@@ -23,10 +23,16 @@ SIZE = 300 * MIB
 
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    with mounted_disk(tmp_path, SIZE) as made:
+        yield made
+
+
+@contextmanager
+def mounted_disk(tmp_path: Path, size: int) -> Iterator[tuple[str, Path]]:
     """A loop device, and where its ext4 is mounted."""
     image, folder = tmp_path / "source.img", tmp_path / "mounted"
     with image.open("wb") as file:
-        file.truncate(SIZE)
+        file.truncate(size)
     device = run("losetup", "--find", "--show", image).strip()
     try:
         run("mkfs.ext4", "-q", device)

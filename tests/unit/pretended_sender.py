@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 PROGRESS = {
@@ -25,10 +26,21 @@ def main() -> None:
         trouble = {"trouble": "cut off"} if job["task_id"] == "cut-off" else {}
         print(json.dumps({"progress": PROGRESS | trouble}), flush=True)
         if job["task_id"] == "copied":
-            print('{"result": {"verified": {"differed": {}}, "cut": {}}}', flush=True)
+            result = {"verified": {"differed": {}}, "cut": {"moment": 0, **cut()}}
+            print(json.dumps({"result": result}), flush=True)
             return
+        if job["task_id"] == "in-step":
+            print('{"phase": "syncing"}', flush=True)
         for line in sys.stdin:
             print(line.strip(), file=notes, flush=True)
+            if (number := json.loads(line).get("point")) is not None:
+                print(json.dumps({"point": {"number": number, **cut()}}), flush=True)
+
+
+def cut() -> dict[str, object]:
+    """A moment a second ago."""
+    held: dict[str, object] = {"stood_at": time.monotonic() - 1, "duration_s": 0.05}
+    return held | {"frozen": ["/"], "skipped": [["/boot/efi", "vfat"]], "failed_hooks": []}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 import errno
 import json
+import os
+import signal
 import time
 from http import HTTPStatus
 from pathlib import Path
@@ -29,6 +31,8 @@ class Service:
         self.refusal = ""
         self.away = False
         self.unheard = ""  # what of its operations is not answered
+        self.point = self.taken = 0
+        self.points = []
         self.seen = []
 
     def call(self, method, path, *, body=None, **_):
@@ -37,12 +41,15 @@ class Service:
             raise ApiError("no", code=self.refusal, status=HTTPStatus.CONFLICT)
         if self.away or path.rpartition("/")[2] == self.unheard:
             raise ServiceUnreachable("the service is away")
+        if path.endswith("/point"):
+            self.points.append(body)
         return Answer(HTTPStatus.OK, {}, self.answer(path))
 
     def answer(self, path):
         if path.endswith("/transfer"):
             disks = [{"id": 0, "name": self.disk, "size": 1 << 20}]
             where = {"host": "127.0.0.1", "port": self.port, "tls": False}
+            where |= {"point": self.point, "taken": self.taken, "syncing": True}
             return {"task_id": path.split("/")[-2], "disks": disks, **where}
         if path.endswith("/speed-limit"):
             return {"speed_limit": []}
@@ -57,6 +64,8 @@ def service():
 @pytest.fixture
 def replication(service, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PROGRAM", "tests.unit.pretended_sender")
+    monkeypatch.setattr(module, "REPORT_S", 0.05)
+    monkeypatch.setattr(module, "ASK_S", 0.05)
     backoff = Backoff(base_s=0.01, cap_s=0.05)
     made = Replication(service, lambda: DISKS, backoff=backoff, state=tmp_path)
     yield made
@@ -151,6 +160,78 @@ def test_a_receiver_that_moved_is_followed_without_beginning_anew(replication, s
     turned(replication, lambda: len(noted(tmp_path)) > 1)
     assert noted(tmp_path)[1:] == [{"peer": {"host": "127.0.0.1", "port": 7002, "tls": None}}]
     assert jobs(tmp_path) == ["cut-off"]
+
+
+def without_jobs(tmp_path):
+    return [told for told in noted(tmp_path) if "task_id" not in told]
+
+
+def test_a_point_that_is_asked_for_is_held_told_and_taken(replication, service, tmp_path):
+    replication.begin(start("in-step"))
+    turned(replication, lambda: jobs(tmp_path))
+    service.point = 1
+    service.unheard = "point"
+    turned(replication, lambda: service.seen.count(("POST", "point")) > 1)
+    service.unheard = ""
+    turned(replication, lambda: service.points)
+    service.refusal = agent_api.TARGET_NOT_READY  # as it is made use of
+    asked = len(service.seen)
+    turned(replication, lambda: len(service.seen) > asked + 5)
+    service.refusal, service.taken = "", 1
+    turned(replication, lambda: {"taken": 1} in noted(tmp_path))
+    assert without_jobs(tmp_path) == [{"point": 1}, {"taken": 1}]
+    [told] = service.points
+    age = told.pop("age_ms")
+    assert 1000 <= age < 60_000
+    assert told == {
+        "number": 1,
+        "duration_ms": 50,
+        "frozen": ["/"],
+        "skipped": [["/boot/efi", "vfat"]],
+        "failed_hooks": [],
+    }
+
+
+def test_a_child_that_is_killed_takes_a_point_anew_unless_it_was_taken(
+    replication, service, tmp_path
+):
+    service.point = 2
+    service.taken = 1
+    replication.begin(start("in-step"))
+    turned(replication, lambda: service.points)
+    os.kill(replication._child.pid, signal.SIGKILL)
+    turned(replication, lambda: len(service.points) == 2)
+    assert [p["number"] for p in service.points] == [2, 2]
+    service.taken = 2
+    os.kill(replication._child.pid, signal.SIGKILL)
+    turned(replication, lambda: len(jobs(tmp_path)) == 3)
+    service.point = 3
+    turned(replication, lambda: len(service.points) == 3)
+    assert without_jobs(tmp_path) == [{"point": 2}, {"point": 2}, {"point": 3}]
+
+
+def test_no_child_is_started_while_a_point_is_made_use_of(replication, service, tmp_path):
+    service.point = 1
+    replication.begin(start("in-step"))
+    turned(replication, lambda: service.points)
+    service.refusal = agent_api.TARGET_NOT_READY
+    os.kill(replication._child.pid, signal.SIGKILL)
+    asked = len(service.seen)
+    turned(replication, lambda: service.seen[asked:].count(("GET", "transfer")) > 3)
+    assert jobs(tmp_path) == ["in-step"]
+    service.refusal, service.taken = "", 1
+    turned(replication, lambda: len(jobs(tmp_path)) == 2)
+
+
+def test_the_cut_is_told_before_the_result(replication, service):
+    service.unheard = "point"
+    replication.begin(start("copied"))
+    assert turned(replication, lambda: service.seen.count(("POST", "point")) > 2) is None
+    service.unheard = ""
+    result = turned(replication, lambda: False)
+    assert result.result is Result.SUCCESS
+    [told] = service.points
+    assert (told["number"], told["duration_ms"]) == (0, 50)
 
 
 def test_errors_of_the_service_are_known_by_their_codes():

@@ -12,6 +12,7 @@ OF_AGENTS = {
     "rehost:command:handle",
     "rehost:task:certify",
     "rehost:task:getConfiguration",
+    "rehost:task:tellPoint",
     "rehost:task:transfer",
     "rehost:task:updateNetworkCheck",
     "rehost:task:uploadLog",

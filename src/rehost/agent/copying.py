@@ -1,45 +1,38 @@
 """One task's disks from the first block to the cut: tracked, copied, verified, frozen, finished."""
 
 import logging
-import math
-import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
+from rehost.agent.cuts import Cuts
 from rehost.contract.codec import encode
-from rehost.cutover_errors import ChangesLost, FreezeEnded
+from rehost.cutover_errors import OF_ONE_CUT
 from rehost.stages import cutover
 from rehost.stages.replicate.job import Job
 from rehost.stages.replicate.sender import Sender
 from rehost.stages.replicate.source import Source
-from rehost.stages.replicate.sync import Sync, follow_disks
+from rehost.stages.replicate.sync import PAUSE_S, Sync, follow_disks
 from rehost.stages.replicate.track import Tracking, track
 from rehost.storage.used.disk import used_ranges
-from rehost.system import file_systems
-from rehost.system.niceness import set_niceness
 
 log = logging.getLogger(__name__)
 
-CUTS = 5  # how often it is tried: each leaves less for the next
 Say = Callable[[str, object], None]
 Sources = Mapping[int, Source]
 
 
 class Copying:
-    """`say` takes a kind and its value; `finish` tells one that keeps in step to come to an end."""
+    """`say` takes a kind and its value. What is wanted of it is in the sender's `control`."""
 
-    def __init__(
-        self, job: Job, sender: Sender, sources: Sources, say: Say, finish: threading.Event
-    ) -> None:
+    def __init__(self, job: Job, sender: Sender, sources: Sources, say: Say) -> None:
         self._job = job
         self._sender = sender
+        self._control = sender.control
         self._sources = sources
         self._say = say
-        self._finish = finish
+        self._reached = 0  # the point that was held, or could not be had
 
     def run(self) -> dict[str, Any]:
         """The result, as JSON. Raises StreamError, and what cutover_errors.py has."""
@@ -50,56 +43,44 @@ class Copying:
             self._tell_trackers(tracking)
             follow = follow_disks(self._sources, tracking)
             sync = Sync(self._sender, self._sources, follow, lambda path: used_ranges(str(path)))
+            cuts = Cuts(_devices(self._sources), hooks, sync)
             with self._telling(sync):
                 sync.first_pass()
                 sync.settle()
                 differed = sync.verify() if self._job.verify else None
                 if self._job.syncing:
                     self._say("phase", "syncing")
-                    sync.keep(self._finish.is_set, self._sender.control.wait)
-                cut = self._cut(sync, hooks)
+                    self._keep_in_step(sync, cuts)
+                cut = cuts.take()
         verified = None if differed is None else {"differed": encode(differed)}
         return {"verified": verified, "cut": cut}
 
-    def _cut(self, sync: Sync, hooks: tuple[cutover.Hook, ...]) -> dict[str, Any]:
-        disks = [str(source.path) for source in self._sources.values() if source.is_device]
-        if not disks and not hooks:
-            # Nothing is mounted from image files: freezing would freeze nothing.
-            sync.settle()
-            return {
-                "moment": time.time(),
-                "frozen": [],
-                "skipped": [],
-                "duration_s": 0.0,
-                "failed_hooks": [],
-            }
-        for attempt in range(1, CUTS + 1):
-            sync.settle()
-            # Where nothing is mounted, nobody waits.
-            limit_s = cutover.LIMIT_S if file_systems.on_disks(disks) else math.inf
-            try:
-                with _first_of_all():
-                    cut = cutover.cut(
-                        disks,
-                        partial(_hold, sync),
-                        before=partial(sync.prepare_last, limit_s),
-                        hooks=hooks,
-                    )
-            except (FreezeEnded, ChangesLost) as e:
-                sync.give_up_last()
-                if attempt == CUTS:
-                    raise
-                log.warning("%s; trying again after another pass", e)
-                continue
-            sync.send_last()
-            return {
-                "moment": cut.value,
-                "frozen": list(cut.frozen),
-                "skipped": [[s.path, s.reason] for s in cut.skipped],
-                "duration_s": cut.duration_s,
-                "failed_hooks": list(cut.failed_hooks),
-            }
-        raise AssertionError  # the last attempt raises, or returns
+    def _keep_in_step(self, sync: Sync, cuts: Cuts) -> None:
+        """Until it is told to finish; with a halt at each point that is asked for."""
+        while not self._control.orders.finish:
+            sync.keep(self._is_wanted, self._control.wait)
+            if not self._control.orders.finish:
+                self._halt(sync, cuts, self._control.orders.point)
+
+    def _is_wanted(self) -> bool:
+        orders = self._control.orders
+        return orders.finish or orders.point > max(orders.taken, self._reached)
+
+    def _halt(self, sync: Sync, cuts: Cuts, number: int) -> None:
+        """Have the copy be the source at one moment, and leave it so until that is taken."""
+        self._reached = number
+        try:
+            cut = cuts.take()
+        except OF_ONE_CUT as e:
+            log.warning("point %d cannot be had: %s", number, e)
+            self._say("point", {"number": number, "error_code": e.code, "error_msg": str(e)})
+            return
+        self._say("holds", number)
+        self._say("point", {"number": number, **cut})
+        while not self._control.orders.finish and self._control.orders.taken < number:
+            self._control.wait(PAUSE_S)
+            sync.watch()
+        self._say("holds", None)
 
     def _tell_trackers(self, tracking: Tracking | None) -> None:
         choices = tracking.choices if tracking else {}
@@ -125,31 +106,17 @@ class Copying:
             teller.join()
 
 
-def _hold(sync: Sync) -> float:
-    """When it was that all stood still."""
-    moment = time.time()
-    sync.hold_last()
-    return moment
+def _devices(sources: Sources) -> list[str]:
+    return [str(source.path) for source in sources.values() if source.is_device]
 
 
 @contextmanager
 def _tracking(sources: Sources) -> Iterator[Tracking | None]:
     """None where there are image files alone."""
-    disks = [str(source.path) for source in sources.values() if source.is_device]
+    disks = _devices(sources)
     tracking = track(disks) if disks else None
     try:
         yield tracking
     finally:
         if tracking:
             tracking.close()
-
-
-@contextmanager
-def _first_of_all() -> Iterator[None]:
-    """While the machine waits for this process, it is as important as any other."""
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    set_niceness(0)
-    try:
-        yield
-    finally:
-        set_niceness(before)

@@ -56,6 +56,8 @@ def _trace(told: Mapping[str, Any]) -> Iterator[str]:
     standing = told.get("standing")
     if cut := (told.get("result") or {}).get("cut"):
         yield from _cut(cut)
+    elif (number := told.get("holds")) is not None:
+        yield f"the copy stands still for consistent point {number}, until the service has taken it"
     elif standing and standing["passes"]:
         yield from _standing(standing)
     trackers = told.get("trackers") or {}

@@ -21,6 +21,7 @@ from rehost.agent import network_check
 from rehost.agent.commands import failed, result
 from rehost.agent.configuration import wishes
 from rehost.agent.network_check import Way
+from rehost.agent.points import Points
 from rehost.agent.progress import NOTHING_YET, consistency, progress_body
 from rehost.agent.usage import Usage
 from rehost.contract import agent_api, packages
@@ -71,6 +72,7 @@ class Replication:
         self._child: Child | None = None
         self._transfer: Transfer | None = None
         self._told: dict[str, Any] = {}  # what the child said last, by kind
+        self._points: Points | None = None
         self._usage: Usage | None = None
         self._way: Way | None = None  # measured, and to be told with the speed that is reached
         self._limit: float | None = None
@@ -151,6 +153,7 @@ class Replication:
         wanted = agent_api.configuration(self._client, work.task_id)
         self._limit = self._current_limit(work)
         self._transfer, self._told = transfer, {}
+        self._points = Points(self._client, transfer)
         self._child = Child(
             [sys.executable, "-m", PROGRAM],
             environ={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, self._places()))},
@@ -219,6 +222,8 @@ class Replication:
         """Raises what may heal: then it is called again, for all has been copied."""
         try:
             self._report(work, is_last=True)
+            if self._points is not None and (cut := self._told["result"].get("cut")):
+                self._points.report_cut(cut)
             rows = consistency(self._told["result"], self._told.get("progress"))
             if rows:
                 agent_api.report_consistency(self._client, work.task_id, rows)
@@ -234,6 +239,8 @@ class Replication:
         whatever comes of it."""
         try:
             self._report(work)
+            if self._points is not None:
+                self._points.exchange(child.tell, self._told)
             limit = self._current_limit(work)
             if limit != self._limit:
                 self._limit = limit
@@ -258,10 +265,10 @@ class Replication:
             log.debug("it is not known where the receiver is: %s", e)
 
     def _move(self, work: Work, now: Transfer) -> None:
-        before = self._transfer
-        if before is None or now == before:
+        before = self._transfer and _without_points(self._transfer)
+        if before is None or _without_points(now) == before:
             return
-        if replace(now, port=before.port) == before and self._child:
+        if replace(_without_points(now), port=before.port) == before and self._child:
             self._child.tell(json.dumps({"peer": self._peer(now)}))
             self._transfer = now
             log.info("the receiver of task %s is at port %d now", work.task_id, now.port)
@@ -323,3 +330,7 @@ class Replication:
             self._child.tell(json.dumps({"stop": True}))
             self._child.end()
             self._child = None
+
+
+def _without_points(transfer: Transfer) -> Transfer:
+    return replace(transfer, point=0, taken=0)

@@ -82,8 +82,7 @@ def _send(lines: TextIO, out: _Out) -> object:
     if wanted.options.courteous:
         give_way()
     control = Control(limit=wanted.limit)
-    finish = threading.Event()
-    obey = functools.partial(_obey, lines, control, finish, wanted.peer.task_id)
+    obey = functools.partial(_obey, lines, control, wanted.peer.task_id)
     threading.Thread(target=obey, daemon=True).start()
     with job.sending(wanted, control) as (sender, sources):
         done = threading.Event()
@@ -91,7 +90,7 @@ def _send(lines: TextIO, out: _Out) -> object:
         teller.start()
         try:
             sender.connect()
-            return Copying(wanted, sender, sources, out.tell, finish).run()
+            return Copying(wanted, sender, sources, out.tell).run()
         finally:
             done.set()
             teller.join()
@@ -113,7 +112,7 @@ def _tell(sender: "Sender", out: _Out, done: threading.Event) -> None:
         out.tell("progress", encode(sender.progress()))
 
 
-def _obey(lines: TextIO, control: "Control", finish: threading.Event, task_id: str) -> None:
+def _obey(lines: TextIO, control: "Control", task_id: str) -> None:
     """Commands of the agent; without an agent there is nobody to send for."""
     from rehost.stages.replicate.job import parse_peer
 
@@ -125,8 +124,12 @@ def _obey(lines: TextIO, control: "Control", finish: threading.Event, task_id: s
             (control.pause if command["pause"] else control.resume)()
         if "peer" in command:
             control.move(parse_peer(command["peer"], task_id=task_id))
+        if "point" in command:
+            control.ask_for_point(command["point"])
+        if "taken" in command:
+            control.have_taken(command["taken"])
         if command.get("finish"):
-            finish.set()
+            control.finish()
         if command.get("stop"):
             break
     control.stop()

@@ -118,6 +118,8 @@ def transfer(client: Client, task_id: str) -> Transfer:
             ),
             syncing=bool(body.get("syncing", False)),
             network_check=bool(body.get("network_check", False)),
+            point=int(body.get("point", 0)),
+            taken=int(body.get("taken", 0)),
         )
     except (KeyError, TypeError, ValueError) as e:
         raise BadAnswer(f"the service does not say where the disks go: {e!r}") from e
@@ -156,6 +158,11 @@ def configuration(client: Client, task_id: str) -> Mapping[str, str]:
 def report_progress(client: Client, task_id: str, body: Mapping[str, Any]) -> None:
     """`body` as PUT /v3/tasks/{task_id}/progress takes it."""
     client.call("PUT", f"/v3/tasks/{segment(task_id)}/progress", body=body)
+
+
+def report_point(client: Client, task_id: str, body: Mapping[str, Any]) -> None:
+    """`body` as POST /v3/rehost/tasks/{task_id}/point takes it. May be repeated."""
+    client.call("POST", f"/v3/rehost/tasks/{segment(task_id)}/point", body=body)
 
 
 def report_network_check(client: Client, task_id: str, body: Mapping[str, Any]) -> None:

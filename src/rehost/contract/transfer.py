@@ -21,6 +21,8 @@ class Transfer:
     The service always says `tls`; without, an agent sends to its own loopback alone. `syncing`:
     once all is copied, the agent goes on to keep the target in step until it is told to stop.
     `network_check`: the agent first measures the way to the target, and tells what it found.
+    `point`: how many consistent points were asked for so far; `taken`: up to which the service has
+    done with. An agent that keeps in step and has told of a point between the two sends nothing.
     """
 
     task_id: str
@@ -30,6 +32,8 @@ class Transfer:
     disks: tuple[TransferDisk, ...]
     syncing: bool = False
     network_check: bool = False
+    point: int = 0
+    taken: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

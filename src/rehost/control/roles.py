@@ -31,6 +31,7 @@ AGENT = frozenset(
         "rehost:command:handle",
         "rehost:task:certify",
         "rehost:task:getConfiguration",
+        "rehost:task:tellPoint",
         "rehost:task:transfer",
         "rehost:task:updateNetworkCheck",
         "rehost:task:uploadLog",

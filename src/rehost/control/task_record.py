@@ -102,7 +102,7 @@ class Run:
     `disks` are those that the receiver was started for. `synchronizes`: the agent's second phase,
     keeping in step, is part of this run. `migrated`: the target was complete once, so it is never
     deleted by the service. `points`: the moments that were held, by number; `points_wanted`: how
-    many were asked for, apart from the cut.
+    many were asked for, apart from the cut; `points_taken`: up to which they are done with.
     """
 
     phases: tuple[PhaseState, ...]
@@ -111,6 +111,7 @@ class Run:
     migrated: bool = False
     points: tuple[Point, ...] = ()
     points_wanted: int = 0
+    points_taken: int = 0
     replicatesize: int = 0
     totalsize: int = 0
     migrate_speed: float | None = None
@@ -129,6 +130,11 @@ class Run:
 
     def point(self, number: int) -> Point | None:
         return next((point for point in self.points if point.number == number), None)
+
+    @property
+    def is_held(self) -> bool:
+        """The target holds a point that is not done with: nobody is to write to it."""
+        return any(p.number > self.points_taken and not p.error_code for p in self.points)
 
     def with_phase(self, changed: PhaseState) -> "Run":
         return replace(

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from rehost.control import document, judgement
+from rehost.control import document, judgement, points
 from rehost.control.clock import now_ms
 from rehost.control.operation import Caller
 from rehost.control.store import commands, sources
@@ -304,7 +304,7 @@ def _begun(run: Run, flow: tuple[Any, ...]) -> Run:
         else p
         for p in run.phases
     )
-    return replace(run, phases=phases, synchronizes=False, remain_time=None)
+    return points.without(replace(run, phases=phases, synchronizes=False, remain_time=None))
 
 
 def _begun_sync(task: Task) -> Run:
@@ -313,7 +313,8 @@ def _begun_sync(task: Task) -> Run:
     again = set(names[names.index(task.keeping.name) :])
     phases = tuple(PhaseState(name=p.name) if p.name in again else p for p in task.run.phases)
     done = tuple(p if p.name in again or p.is_done else _done(p, now_ms()) for p in phases)
-    return replace(task.run, phases=done, synchronizes=True, remain_time=None)
+    run = replace(task.run, phases=done, synchronizes=True, remain_time=None)
+    return points.without(run)
 
 
 def _copied(db: sa.Connection, task: Task) -> Task:

@@ -236,13 +236,17 @@ def update_copy_state(ctx: Context, source_id: str, body: PutCopyStateReq) -> Do
     raises=(TaskNotFound, TaskRefuses, TargetNotReady),
 )
 def show_transfer(ctx: Context, task_id: str) -> Transfer:
-    """Show where the agent of a running task sends its disks, once the target is ready for them."""
+    """Show where the agent of a running task sends its disks, once the target is ready for them.
+
+    While the target holds a consistent point that is being made use of, it is not.
+    """
     with ctx.services.database.read() as db:
         task = tasks.visible(db, ctx.caller, task_id)
     if task.state not in MOVING:
         raise TaskRefuses(task.state, "be sent to", ())
     phase = tasks.next_phase(task)
-    if task.receiver_port is None or phase is None or not tasks.is_agents(task, phase):
+    is_agents = phase is not None and tasks.is_agents(task, phase)
+    if task.receiver_port is None or not is_agents or task.run.is_held:
         raise TargetNotReady(task_id)
     return Transfer(
         task_id=task_id,
@@ -252,6 +256,8 @@ def show_transfer(ctx: Context, task_id: str) -> Transfer:
         disks=task.run.disks,
         syncing=task.settings.syncing,
         network_check=task.settings.start_network_check,
+        point=task.run.points_wanted,
+        taken=task.run.points_taken,
     )
 
 

@@ -1,9 +1,11 @@
-"""What may be changed while a transfer runs, from any thread: pause, stop, limit, receiver."""
+"""What may be changed while a transfer runs, from any thread: pause, stop, limit, receiver, and
+what is wanted of one that keeps its target in step."""
 
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rehost.stream_errors import TransferStopped
@@ -15,6 +17,16 @@ _SLICE_S = 0.05  # of a limited rate, is sent at once
 _LEAST = 2048
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """`finish`: come to an end. `point`: how many consistent points were asked for so far, and
+    `taken`: up to which they are done with."""
+
+    finish: bool = False
+    point: int = 0
+    taken: int = 0
+
+
 class Control:
     def __init__(self, *, limit: float | None = None) -> None:
         """`limit` is bytes per second on the wire; None is none."""
@@ -24,6 +36,7 @@ class Control:
         self._stopped = False
         self._hurried = False
         self._moved_to: Peer | None = None
+        self._orders = Orders()
         self._tokens = 0.0
         self._filled_at = time.monotonic()
 
@@ -73,6 +86,21 @@ class Control:
             self._moved_to = peer
             self._changed.notify_all()
 
+    @property
+    def orders(self) -> Orders:
+        return self._orders
+
+    def finish(self) -> None:
+        self._order(replace(self._orders, finish=True))
+
+    def ask_for_point(self, number: int) -> None:
+        """Number `number`, and so all before it. Who waits looks at once."""
+        self._order(replace(self._orders, point=max(number, self._orders.point)))
+
+    def have_taken(self, number: int) -> None:
+        """What was held up to this point is done with."""
+        self._order(replace(self._orders, taken=max(number, self._orders.taken)))
+
     def stop(self) -> None:
         """For good."""
         with self._changed:
@@ -88,11 +116,13 @@ class Control:
                     raise TransferStopped("the transfer was stopped")
 
     def wait(self, seconds: float) -> None:
-        """Shorter if the receiver moves. Raises TransferStopped as soon as that is so."""
+        """Shorter if the receiver moves, or something else is wanted. Raises TransferStopped as
+        soon as that is so."""
         with self._changed:
-            before = self._moved_to
+            before = self._moved_to, self._orders
             self._changed.wait_for(
-                lambda: self._stopped or self._moved_to is not before, max(0.0, seconds)
+                lambda: self._stopped or (self._moved_to, self._orders) != before,
+                max(0.0, seconds),
             )
             if self._stopped:
                 raise TransferStopped("the transfer was stopped")
@@ -115,6 +145,11 @@ class Control:
     @property
     def _is_held(self) -> bool:
         return self._paused and not self._hurried
+
+    def _order(self, orders: Orders) -> None:
+        with self._changed:
+            self._orders = orders
+            self._changed.notify_all()
 
     def _set_hurried(self, value: bool) -> None:
         with self._changed:

@@ -1,10 +1,15 @@
 """A whole transfer of a task's disks, as a child process of the agent is told of it, and tells.
 
 One line of JSON in: a Job. Then, at any time, lines with commands: {"limit": BYTES_PER_SECOND or
-null}, {"pause": true or false}, {"peer": {"host", "port", "tls"}}, {"finish": true},
-{"stop": true}. Lines out: {"phase": …}, {"trackers": …}, {"progress": …}, {"standing": …}, and at
-the end one {"result": …} or {"error": …}. In the result of a cut, `moment` is the time, in seconds
-since 1970, at which all filesystems stood still: what was durable then is in the copy.
+null}, {"pause": true or false}, {"peer": {"host", "port", "tls"}}, {"point": N}, {"taken": N},
+{"finish": true}, {"stop": true}. Lines out: {"phase": …}, {"trackers": …}, {"progress": …},
+{"standing": …}, {"point": …}, {"holds": N or null}, and at the end one {"result": …} or
+{"error": …}.
+
+Of a cut, `moment` is the time, in seconds since 1970, at which all filesystems stood still: what
+was durable then is in the copy. `stood_at` is the same by the machine's monotonic clock. A point,
+which may be asked for once the phase is "syncing", is such a cut with its `number`; from then on
+nothing is sent until it is taken. One that could not be had has `error_code` and `error_msg`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

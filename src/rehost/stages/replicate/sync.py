@@ -192,6 +192,10 @@ class Sync:
             self._leave(disk, ranges)
         self._forget_last()
 
+    def watch(self) -> None:
+        """Take in what was written, and send nothing: the copy stays what it is."""
+        self._take()
+
     def _forget_last(self) -> None:
         self._last = {}
         for source in self._sources.values():
