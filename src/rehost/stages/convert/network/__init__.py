@@ -13,12 +13,22 @@ Doing it again with the same wish changes nothing more.
 To add a kind of configuration: its paths in places.py, a module, and a line in `rewrite`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
-from rehost.stages.convert.network import addresses, netplan, pins
+from rehost.stages.convert.network import (
+    addresses,
+    ifcfg,
+    ifupdown,
+    keyfiles,
+    netplan,
+    networkd,
+    pins,
+    stack,
+)
 from rehost.stages.convert.network.draft import Draft
+from rehost.stages.convert.network.layers import hardware, upon
 from rehost.stages.convert.network.places import EXISTING, FILES
-from rehost.stages.convert.network.wish import Rewriting, Wish, hardware
+from rehost.stages.convert.network.wish import Rewriting, Wish
 
 __all__ = ["EXISTING", "FILES", "Rewriting", "Wish", "rewrite"]
 
@@ -26,9 +36,22 @@ __all__ = ["EXISTING", "FILES", "Rewriting", "Wish", "rewrite"]
 def rewrite(files: Mapping[str, bytes], wish: Wish) -> Rewriting:
     """What must change in `files` so that `wish` comes true; no content of theirs raises."""
     draft = Draft(files)
-    names = hardware(wish, ())
     if wish.macs:
         addresses.change(draft, wish)
         netplan.change(draft, wish)
-    pins.pin(draft, names, netplan.named(draft))
+    stands = stack.find(draft)
+    cards = hardware(wish, stands)
+    for follow in (ifcfg.follow, keyfiles.follow, netplan.follow):
+        follow(draft, cards)
+    if wish.dhcp:
+        _to_dhcp(draft, cards, upon(cards, stands))
+    pins.pin(draft, cards, netplan.named(draft))
     return draft.result()
+
+
+def _to_dhcp(draft: Draft, cards: Mapping[str, str], uplinks: Set[str]) -> None:
+    ifupdown.to_dhcp(draft, uplinks)
+    ifcfg.to_dhcp(draft, uplinks)
+    networkd.to_dhcp(draft, uplinks, cards)
+    keyfiles.to_dhcp(draft, uplinks, cards)
+    netplan.to_dhcp(draft, uplinks, cards)

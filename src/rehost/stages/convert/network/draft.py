@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from rehost.stages.convert.network.wish import Rewriting
 
 LINE = re.compile(r"[^\n]*\n|[^\n]+")
+MARK = "# rehost: "  # before what is not in force any more
 LIMIT = 1 << 20  # bytes; nobody writes a larger configuration
 
 
@@ -45,6 +46,10 @@ class Draft:
         self._now[path] = content
         self._changes.update(dict.fromkeys(why))
 
+    def remove(self, path: str, why: str) -> None:
+        self._now[path] = None
+        self._changes[why] = None
+
     def note(self, sentence: str) -> None:
         self._notes[sentence] = None
 
@@ -61,7 +66,7 @@ def lines(text: str) -> list[str]:
 def comment(line: str) -> str:
     """The line, no longer in force, its place and content still to be seen."""
     body = line.lstrip(" \t")
-    return f"{line[: len(line) - len(body)]}# rehost: {body}"
+    return f"{line[: len(line) - len(body)]}{MARK}{body}"
 
 
 def ending(line: str) -> str:

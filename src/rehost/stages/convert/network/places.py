@@ -10,19 +10,34 @@ UDEV = "/etc/udev/rules.d/*.rules"
 IFUPDOWN = ("/etc/network/interfaces", "/etc/network/interfaces.d/*")
 NETPLAN = ("/etc/netplan/*.yaml",)
 KEYFILES = ("/etc/NetworkManager/system-connections/*",)
-IFCFG = (
+# /etc/sysconfig/network is a file on RHEL and CentOS, a folder on SUSE.
+IFCFG_INTERFACES = (
     "/etc/sysconfig/network-scripts/ifcfg-*",
-    "/etc/sysconfig/network-scripts/route*-*",
-    "/etc/sysconfig/network-scripts/rule*-*",
     "/etc/sysconfig/network/ifcfg-*",
-    "/etc/sysconfig/network/ifroute-*",
-    "/etc/sysconfig/network/routes",
-    "/etc/sysconfig/network",
 )
+IFCFG_ROUTES = (
+    "/etc/sysconfig/network-scripts/route-*",
+    "/etc/sysconfig/network-scripts/route6-*",
+    "/etc/sysconfig/network-scripts/rule-*",
+    "/etc/sysconfig/network-scripts/rule6-*",
+    "/etc/sysconfig/network/ifroute-*",
+)
+IFCFG_GLOBAL = ("/etc/sysconfig/network", "/etc/sysconfig/network/routes")
+IFCFG = (*IFCFG_INTERFACES, *IFCFG_ROUTES, *IFCFG_GLOBAL)
 CLOUD_INIT = ("/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d/*.cfg")
 
 # Where a MAC is looked for line by line, as a comment is a line that begins with "#" or ";".
 LINES = (LINKS, *NETWORKD, UDEV, *IFUPDOWN, *KEYFILES, *IFCFG)
+
+DHCP_CLIENTS = (
+    "/sbin/dhclient",
+    "/sbin/dhcpcd",
+    "/sbin/udhcpc",
+    "/usr/sbin/dhclient",
+    "/usr/sbin/dhcpcd",
+    "/usr/sbin/udhcpc",
+    "/usr/bin/dhcpcd",
+)
 
 # Files that must be read.
 FILES = (LINKS, *NETWORKD, UDEV, *IFUPDOWN, *NETPLAN, *KEYFILES, *IFCFG, *CLOUD_INIT)
@@ -30,17 +45,8 @@ FILES = (LINKS, *NETWORKD, UDEV, *IFUPDOWN, *NETPLAN, *KEYFILES, *IFCFG, *CLOUD_
 EXISTING = (
     "/lib/systemd/libsystemd-shared-*.so",
     "/usr/lib/systemd/libsystemd-shared-*.so",
-    "/lib/systemd/systemd-udevd",
-    "/usr/lib/systemd/systemd-udevd",
     "/usr/lib/*/systemd/libsystemd-shared-*.so",
     "/usr/lib64/systemd/libsystemd-shared-*.so",
     "/etc/cloud/cloud-init.disabled",
-    "/sbin/dhclient",
-    "/sbin/dhcpcd",
-    "/sbin/udhcpc",
-    "/sbin/dhcpcd5",
-    "/usr/sbin/dhclient",
-    "/usr/sbin/dhcpcd",
-    "/usr/sbin/udhcpc",
-    "/usr/bin/dhcpcd",
+    *DHCP_CLIENTS,
 )

@@ -1,7 +1,7 @@
 """What is wanted of a guest's network, and what comes of it."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MAC = re.compile(
@@ -10,8 +10,6 @@ MAC = re.compile(
 )
 # What the kernel and each of the tools accept, without what would need quoting somewhere.
 NAME = re.compile(r"[A-Za-z0-9_.+-]{1,15}")
-# Names that are given to what stands on hardware, by custom.
-UPON = re.compile(r".*\.\d+|(bond|team|br|virbr|docker|vlan|vmbr|dummy|tun|tap|wg|veth|lxcbr).*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,19 +74,3 @@ def normal(mac: str) -> str:
     if not MAC.fullmatch(mac):
         raise ValueError(f"not a hardware address: {mac!r}")
     return mac.lower().replace("-", ":")
-
-
-def hardware(wish: Wish, upon: Iterable[str]) -> dict[str, str]:
-    """Interface → address on the target, of real hardware only. `upon` is what is known not to be.
-
-    A VLAN, a bond or a bridge has the address of the card below it: of several names with one
-    address, those that are called like such things are not the card.
-    """
-    known = set(upon)
-    names = {name: mac for name, mac in wish.names.items() if name not in known}
-    shared = {mac for mac in names.values() if list(names.values()).count(mac) > 1}
-    return {
-        name: wish.target(mac)
-        for name, mac in names.items()
-        if not (mac in shared and UPON.fullmatch(name))
-    }
