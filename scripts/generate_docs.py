@@ -6,6 +6,7 @@ from pathlib import Path
 from scripts import compat_document
 
 from rehost import (
+    convert_errors,
     cutover_errors,
     errors,
     identity_errors,
@@ -29,7 +30,7 @@ MODULES = tuple(
         task_errors,
         stream_errors,
         cutover_errors,
-        cutover_errors,
+        convert_errors,
     )
 )
 NOTE = "<!-- Made by scripts/docs. Change the code, not this file. -->\n\n"

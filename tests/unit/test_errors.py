@@ -1,6 +1,7 @@
 from collections import Counter
 
 from rehost import (
+    convert_errors,
     cutover_errors,
     errors,
     identity_errors,
@@ -17,6 +18,7 @@ def error_classes(base: type[errors.Error] = errors.Error) -> list[type[errors.E
 def test_errors_of_other_modules_are_among_them():
     modules = (task_errors.TaskRefuses, provider_errors.TargetGone, identity_errors.InUse)
     others = {*modules, stream_errors.TargetFull, cutover_errors.FreezeFailed}
+    others.add(convert_errors.ConversionFailed)
     assert others <= set(error_classes())
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from rehost.model.disk import Btrfs, Disk, VolumeGroup
-from rehost.model.limits import Count, Int, Long, Meta, Name, Text
+from rehost.model.limits import Count, Int, Long, LongText, Meta, Name, Text
 
 
 class OsType(StrEnum):
@@ -106,6 +106,48 @@ class Tracking:
     blktrace: bool | None = None  # CONFIG_BLK_DEV_IO_TRACE
 
 
+class NamedBy(StrEnum):
+    """Why a network card has its name, and so whether it keeps it in another machine."""
+
+    KERNEL = "kernel"  # in the order in which the kernel finds cards: eth0
+    PLACE = "place"  # by slot, port or firmware: ens3, enp0s2
+    ADDRESS = "address"  # by its MAC address: enx525400123456, or a file says so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A network card: hardware, not a bond or a VLAN. `named_by` None is not known."""
+
+    name: Text
+    mac: Text
+    named_by: NamedBy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceName:
+    """A file names a block device in a way that another machine does not share: /dev/sda1.
+
+    `lasting` is the name that goes with what is on it, "UUID=…"; "" if there is none that is its
+    own.
+    """
+
+    file: Text
+    name: LongText
+    lasting: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """The root filesystem; `subvolume` is the path in a btrfs, "" in others or at its top.
+
+    `encrypted`: its contents cannot be read without a key.
+    """
+
+    uuid: Text = ""
+    subvolume: LongText = ""
+    encrypted: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
     """A fact that could not be had, named as in the report ("disks[].used_size"), and why."""
@@ -140,6 +182,9 @@ class Facts:
     stacks: tuple[Stack, ...] | None = None
     network_mounts: tuple[NetworkMount, ...] | None = None
     tracking: Tracking = Tracking()
+    cards: tuple[Card, ...] | None = None
+    device_names: tuple[DeviceName, ...] | None = None
+    root: Root | None = None
     missing: tuple[Missing, ...] = ()
 
 

@@ -1,0 +1,9 @@
+"""Make what was copied start on its new hardware, on a layer over the copy.
+
+`plan` decides from the source's report; `convert` does it to the layer's images.
+"""
+
+from rehost.stages.convert.plan import NewMac, Options, Pin, Plan, plan
+from rehost.stages.convert.run import convert
+
+__all__ = ["NewMac", "Options", "Pin", "Plan", "convert", "plan"]

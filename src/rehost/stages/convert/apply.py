@@ -1,0 +1,100 @@
+"""Do to a copied system's files what was planned, and say what was done."""
+
+from collections.abc import Callable, Iterator
+
+from rehost.stages.convert import devices, identity, pins
+from rehost.stages.convert.guest import Guest
+from rehost.stages.convert.plan import Plan
+
+SYSTEMD = (
+    "/usr/lib/systemd/libsystemd-shared-*",
+    "/lib/systemd/libsystemd-shared-*",
+    "/usr/lib/*/systemd/libsystemd-shared-*",
+)
+
+
+def apply(guest: Guest, plan: Plan) -> Iterator[str]:
+    """Sentences; a file that needs no change is not written. Done again, it changes nothing more.
+
+    New SSH host keys are new ones each time.
+    """
+    yield from _name_devices(guest, plan)
+    yield from _pin(guest, plan)
+    yield from _rename(guest, plan)
+    if plan.new_identity:
+        yield from _renew(guest, plan)
+
+
+def _name_devices(guest: Guest, plan: Plan) -> Iterator[str]:
+    names = {device.name: device.lasting for device in plan.devices}
+    if not names:
+        return
+    yield from _edit(guest, devices.FSTAB, lambda text: devices.edit_fstab(text, names))
+    yield from _edit(guest, devices.CRYPTTAB, lambda text: devices.edit_crypttab(text, names))
+    for pattern in devices.COMMAND_LINES:
+        for path in guest.glob(pattern):
+            yield from _edit(guest, path, lambda text: devices.edit_command_lines(text, names))
+
+
+def _edit(guest: Guest, path: str, edit: Callable[[str], str]) -> Iterator[str]:
+    old = guest.read(path)
+    if old is None:
+        return
+    # Files may have bytes of any encoding: they come back as they were.
+    new = edit(old.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+    if new != old:
+        guest.write(path, new)
+        yield f"{path}: {_changed_lines(old, new)}"
+
+
+def _changed_lines(old: bytes, new: bytes) -> str:
+    """The new lines, as far as they are short."""
+    before = set(old.splitlines())
+    lines = [
+        line.decode(errors="replace").strip() for line in new.splitlines() if line not in before
+    ]
+    shown = "; ".join(lines[:3])[:300]
+    return f"{len(lines)} lines changed: {shown}" if len(lines) > 1 else f"changed to {shown}"
+
+
+def _pin(guest: Guest, plan: Plan) -> Iterator[str]:
+    if not plan.pins:
+        return
+    version = pins.systemd_version(path for pattern in SYSTEMD for path in guest.glob(pattern))
+    for pin in plan.pins:
+        path, content = pins.pin_file(pin, version)
+        if guest.read(path) != content.encode():
+            guest.write(path, content.encode())
+        yield f"{path}: the card with the MAC address {pin.mac} is named {pin.name}"
+
+
+def _rename(guest: Guest, plan: Plan) -> Iterator[str]:
+    new = plan.hostname
+    if new is None:
+        return
+    there = [path for path in identity.HOSTNAME_FILES if guest.read(path) is not None]
+    for path in there or identity.HOSTNAME_FILES[:1]:
+        guest.write(path, f"{new}\n".encode())
+        yield f"{path}: the host name is {new}"
+    old = plan.old_hostname
+    yield from _edit(guest, identity.HOSTS, lambda text: identity.edit_hosts(text, old, new))
+    yield from _edit(guest, identity.RED_HAT_6, lambda text: identity.edit_red_hat_6(text, new))
+
+
+def _renew(guest: Guest, plan: Plan) -> Iterator[str]:
+    comment = f"root@{plan.hostname or plan.old_hostname}"
+    for path in guest.glob(identity.HOST_KEYS):
+        pair = identity.host_key(path, comment)
+        guest.remove(f"{path}-cert.pub")
+        if pair is None:
+            guest.remove(path)
+            guest.remove(f"{path}.pub")
+            yield f"{path}: removed, no server takes keys of its kind any more"
+            continue
+        guest.write(path, pair.private, mode=0o600)
+        guest.write(f"{path}.pub", pair.public)
+        yield f"{path}: a new key"
+    guest.write(identity.MACHINE_ID, b"", mode=0o444)
+    for path in identity.REMOVED:
+        guest.remove(path)
+    yield f"{identity.MACHINE_ID}: emptied, the system makes another one when it starts"

@@ -1,0 +1,54 @@
+"""Files that name block devices: fstab(5), crypttab(5), and kernel command lines."""
+
+import re
+from collections.abc import Mapping
+
+FSTAB = "/etc/fstab"
+CRYPTTAB = "/etc/crypttab"
+# Patterns of files with kernel command lines.
+COMMAND_LINES = (
+    "/boot/grub/grub.cfg",
+    "/boot/grub2/grub.cfg",
+    "/boot/grub/menu.lst",
+    "/boot/grub/grub.conf",
+    "/boot/efi/EFI/*/grub.cfg",
+    "/boot/loader/entries/*.conf",
+    "/boot/efi/loader/entries/*.conf",
+    "/efi/loader/entries/*.conf",
+    "/boot/extlinux/extlinux.conf",
+    "/boot/syslinux/syslinux.cfg",
+    "/etc/default/grub",
+    "/etc/default/grub.d/*.cfg",
+    "/etc/kernel/cmdline",
+    "/etc/initramfs-tools/conf.d/resume",
+)
+PARAMETER = re.compile(r"\b(root|resume|RESUME)=(/dev/[^\s\"']+)")
+WORDS = re.compile(r"(\S+)(\s*)")
+
+
+def edit_fstab(text: str, names: Mapping[str, str]) -> str:
+    """The first word of a line is a device, unless it is a comment."""
+    return _edit_lines(text, names, word=0)
+
+
+def edit_crypttab(text: str, names: Mapping[str, str]) -> str:
+    """The second word of a line is a device."""
+    return _edit_lines(text, names, word=1)
+
+
+def edit_command_lines(text: str, names: Mapping[str, str]) -> str:
+    return PARAMETER.sub(lambda found: f"{found[1]}={names.get(found[2], found[2])}", text)
+
+
+def _edit_lines(text: str, names: Mapping[str, str], *, word: int) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join(_edit_line(line, names, word) for line in lines)
+
+
+def _edit_line(line: str, names: Mapping[str, str], word: int) -> str:
+    words = list(WORDS.finditer(line))
+    if len(words) <= word or words[0][1].startswith("#"):
+        return line
+    place = words[word]
+    new = names.get(place[1])
+    return line if new is None else line[: place.start(1)] + new + line[place.end(1) :]

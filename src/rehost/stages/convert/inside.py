@@ -1,0 +1,166 @@
+"""Opens a copied system with libguestfs, and reads and writes its files as it is told.
+
+Run by the system's own Python, which has the module `guestfs`; nothing of Rehost is imported.
+A request is a line of JSON on standard input, an answer one on standard output; bytes are base64.
+What libguestfs says goes to standard error. The end of input ends it.
+"""
+
+from __future__ import annotations  # it runs on Pythons that are older than Rehost's
+
+import base64
+import json
+import os
+import posixpath
+import sys
+from typing import Any
+
+try:
+    import guestfs
+except ImportError:
+    guestfs = None
+
+# Where the files to change are. What else is mounted in the system stays closed.
+NEEDED = ("/", "/boot", "/etc", "/usr", "/var", "/var/lib")
+WELCOME = ("/boot/efi", "/efi")
+NEW = ".rehost-new"
+
+
+class Wrong(Exception):
+    """A kind, for the program that asked, and a sentence."""
+
+
+class System:
+    """The one on the disks that ran on the source, mounted in an appliance."""
+
+    def __init__(self) -> None:
+        self.g: Any = None
+
+    def open(self, disks: list[dict[str, Any]], root: dict[str, str]) -> dict[str, str]:
+        """`root` has the uuid and subvolume that are expected, each "" if not known."""
+        if guestfs is None:
+            raise Wrong("missing", "python3-guestfs is not installed")
+        self.g = g = guestfs.GuestFS(python_return_dict=True)
+        g.set_trace(True)
+        for disk in disks:
+            options = {"blocksize": disk["sector"]} if disk["sector"] != 512 else {}
+            g.add_drive_opts(disk["path"], format=disk["format"], **options)
+        g.launch()
+        found = self._choose(g.inspect_os(), root)
+        self._mount(found)
+        return {"root": found}
+
+    def _choose(self, roots: list[str], wanted: dict[str, str]) -> str:
+        if not roots:
+            raise Wrong("no system", self._seen())
+        fitting = [r for r in roots if self._fits(r, wanted)] if len(roots) > 1 else roots
+        if len(fitting) != 1:
+            raise Wrong("no system", f"there are several: {', '.join(sorted(roots))}")
+        return fitting[0]
+
+    def _fits(self, root: str, wanted: dict[str, str]) -> bool:
+        """`root` is a device, or "btrfsvol:DEVICE/SUBVOLUME"."""
+        kind, _, rest = root.partition(":")
+        device, subvolume = self._parts(rest) if kind == "btrfsvol" else (root, "")
+        same = not wanted["uuid"] or self.g.vfs_uuid(device) == wanted["uuid"]
+        return same and subvolume == wanted["subvolume"].strip("/")
+
+    def _parts(self, path: str) -> tuple[str, str]:
+        devices = [d for d in self.g.list_filesystems() if path.startswith(d + "/")]
+        device = max(devices, key=len) if devices else "/".join(path.split("/")[:3])
+        return device, path[len(device) + 1 :]
+
+    def _seen(self) -> str:
+        found = sorted(f"{name} ({kind})" for name, kind in self.g.list_filesystems().items())
+        return f"there are {', '.join(found)}" if found else "they are empty"
+
+    def _mount(self, root: str) -> None:
+        points = self.g.inspect_get_mountpoints(root)
+        for point in sorted(points, key=len):
+            if point in NEEDED + WELCOME:
+                self._mount_one(points[point], point)
+
+    def _mount_one(self, device: str, point: str) -> None:
+        try:
+            self.g.mount(device, point)
+        except RuntimeError as e:
+            if point in NEEDED:
+                raise Wrong("failed", f"mounting {point} of the system: {e}") from e
+
+    def read(self, path: str) -> str | None:
+        """None if it is no file."""
+        if not self.g.is_file(path, followsymlinks=True):
+            return None
+        return base64.b64encode(self.g.read_file(path)).decode()
+
+    def write(self, path: str, content: str, mode: int) -> None:
+        """All or nothing. A file that is there keeps its owner, mode and labels."""
+        real, is_new = self._place(path)
+        self.g.write(real + NEW, base64.b64decode(content))
+        if is_new:
+            self.g.chmod(mode, real + NEW)
+            self._label(posixpath.dirname(real), real + NEW)
+        else:
+            self.g.copy_attributes(real, real + NEW, all=True)
+        self.g.rename(real + NEW, real)
+
+    def _place(self, path: str) -> tuple[str, bool]:
+        """Where a file really is, and whether it has to be made, its folder too."""
+        if self.g.is_file(path, followsymlinks=True):
+            return self.g.realpath(path), False
+        folder = posixpath.dirname(path)
+        if not self.g.is_dir(folder, followsymlinks=True):
+            self._make(folder)
+        if self.g.is_symlink(path):
+            self.g.rm(path)
+        return posixpath.join(self.g.realpath(folder), posixpath.basename(path)), True
+
+    def _make(self, folder: str) -> None:
+        parent = posixpath.dirname(folder)
+        if not self.g.is_dir(parent, followsymlinks=True):
+            self._make(parent)
+        self.g.mkdir_mode(folder, 0o755)
+        self._label(parent, folder)
+
+    def _label(self, folder: str, path: str) -> None:
+        """What SELinux would do: a new file has the label of its folder."""
+        for attribute in self.g.lgetxattrs(self.g.realpath(folder)):
+            if attribute["attrname"] == "security.selinux":
+                value = attribute["attrval"]
+                value = value if isinstance(value, str) else value.decode()
+                self.g.lsetxattr("security.selinux", value, len(value), path)
+
+    def remove(self, path: str) -> None:
+        self.g.rm_f(path)
+
+    def glob(self, pattern: str) -> list[str]:
+        found: list[str] = self.g.glob_expand(pattern)
+        return found
+
+    def close(self) -> None:
+        """Everything is on the disks."""
+        self.g.umount_all()
+        self.g.shutdown()
+        self.g.close()
+
+
+def answer(system: System, request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"answer": getattr(system, request.pop("do"))(**request)}
+    except Wrong as e:
+        return {"wrong": e.args[0], "said": e.args[1]}
+    except (RuntimeError, OSError) as e:
+        return {"wrong": "failed", "said": str(e)}
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    system = System()
+    for line in sys.stdin:
+        print(json.dumps(answer(system, json.loads(line))), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

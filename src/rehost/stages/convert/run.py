@@ -1,0 +1,41 @@
+"""The conversion of a layer's images, from the plan to the sentences of what was done."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rehost.convert_errors import NotConvertible
+from rehost.providers.base import TargetDisk
+from rehost.stages.convert.apply import apply
+from rehost.stages.convert.guest import opened
+from rehost.stages.convert.plan import Plan
+from rehost.stages.convert.virt_v2v import rebuild
+
+
+def convert(
+    disks: Sequence[TargetDisk],
+    plan: Plan,
+    *,
+    accelerated: bool,
+    log: Path,
+    stopped: Callable[[], bool] = lambda: False,
+) -> tuple[str, ...]:
+    """Do to the system on the disks what is planned; say what was changed.
+
+    The disks must be a layer that can be thrown away, never the replica, and nobody else may have
+    them open. It takes seconds to minutes, and may be done again to the same layer or a new one.
+    `log` gets all that the programs said. `accelerated`: this host runs machines with hardware
+    virtualisation. Raises the errors of convert_errors; the layer is of no use then.
+    """
+    if plan.refused:
+        raise NotConvertible(plan.refused)
+    if plan.is_empty:
+        return ()
+    sectors = dict(plan.sectors)
+    with opened(
+        disks, plan.root, sectors, accelerated=accelerated, log=log, stopped=stopped
+    ) as guest:
+        done = tuple(apply(guest, plan))
+        root = guest.root
+    if plan.virt_v2v:
+        done += rebuild(disks, root, accelerated=accelerated, log=log, stopped=stopped)
+    return done

@@ -1,0 +1,25 @@
+"""A copied system whose files are in a dictionary."""
+
+import fnmatch
+
+
+class MemoryGuest:
+    def __init__(self, **files: str) -> None:
+        """Names of files are given with "__" for "/"."""
+        self.files = {f"/{name.replace('__', '/')}": text.encode() for name, text in files.items()}
+        self.modes: dict[str, int] = {}
+        self.written: list[str] = []
+
+    def read(self, path: str) -> bytes | None:
+        return self.files.get(path)
+
+    def write(self, path: str, content: bytes, *, mode: int = 0o644) -> None:
+        self.modes.setdefault(path, mode)
+        self.files[path] = content
+        self.written.append(path)
+
+    def remove(self, path: str) -> None:
+        self.files.pop(path, None)
+
+    def glob(self, pattern: str) -> tuple[str, ...]:
+        return tuple(sorted(path for path in self.files if fnmatch.fnmatchcase(path, pattern)))

@@ -1,0 +1,99 @@
+import pytest
+
+from rehost.model.server import Card, DeviceName, Hardware, NamedBy, Network, Root
+from rehost.stages.convert import NewMac, Options, Pin, plan
+from tests.unit.check.reports import linux
+
+MAC, OTHER = "52:54:00:12:34:56", "52:54:00:00:00:99"
+KEPT = Card(name="eth0", mac=MAC, named_by=NamedBy.KERNEL)
+SLOT = Card(name="ens3", mac=MAC, named_by=NamedBy.PLACE)
+NONE = Options()
+
+
+def test_nothing_is_done_to_a_system_that_starts_as_it_is():
+    made = plan(linux(cards=(KEPT,), device_names=()), NONE)
+    assert made.is_empty
+    assert made.reasons == ("the initramfs has the drivers for virtio disks: it is not changed",)
+
+
+def test_name_by_slot_is_tied_to_the_address_of_the_target():
+    assert plan(linux(cards=(SLOT,)), NONE).pins == (Pin(name="ens3", mac=MAC),)
+    made = plan(linux(cards=(SLOT,)), Options(macs={"ens3": OTHER.upper()}))
+    assert made.pins == (Pin(name="ens3", mac=OTHER),)
+    assert made.macs == (NewMac(name="ens3", old=MAC, new=OTHER),)
+
+
+def test_name_by_address_is_tied_only_to_another_address():
+    card = Card(name="enx525400123456", mac=MAC, named_by=NamedBy.ADDRESS)
+    assert plan(linux(cards=(card,)), NONE).pins == ()
+    made = plan(linux(cards=(card,)), Options(macs={card.name: OTHER}))
+    assert made.pins == (Pin(name=card.name, mac=OTHER),)
+
+
+def test_names_that_the_kernel_counts_are_tied_where_there_are_two():
+    second = Card(name="eth1", mac=OTHER, named_by=NamedBy.KERNEL)
+    made = plan(linux(cards=(KEPT, second)), NONE)
+    assert [pin.name for pin in made.pins] == ["eth0", "eth1"]
+
+
+def test_cards_that_share_an_address_are_left_and_this_is_said():
+    twin = Card(name="ens4", mac=MAC, named_by=NamedBy.PLACE)
+    made = plan(linux(cards=(SLOT, twin)), NONE)
+    assert made.pins == ()
+    assert "interface ens4 has no MAC address of its own to tie its name to" in made.reasons
+
+
+def test_bonds_and_vlans_are_not_cards():
+    networks = tuple(Network(name=n, mac=MAC) for n in ("bond0", "bond0.7", "br0"))
+    card = Network(name="ens3", mac=OTHER)
+    assert plan(linux(networks=(*networks, card)), NONE).pins == (Pin(name="ens3", mac=OTHER),)
+
+
+def test_device_without_a_lasting_name_is_left_and_this_is_said():
+    named = DeviceName(file="/etc/fstab", name="/dev/sda1", lasting="UUID=1")
+    unnamed = DeviceName(file="/etc/fstab", name="/dev/sdb")
+    made = plan(linux(cards=(KEPT,), device_names=(named, unnamed)), NONE)
+    assert made.devices == (named,)
+    assert "it becomes UUID=1" in made.reasons[1]
+    assert "it is left" in made.reasons[2]
+
+
+@pytest.mark.parametrize(
+    ("initramfs", "bus", "heavy"),
+    [
+        (("virtio_blk", "virtio_pci"), "sata", False),
+        (("virtio-blk", "virtio-pci"), "sata", False),
+        (("virtio_scsi", "virtio_pci"), "virtio", True),
+        ((), "virtio", True),
+        (None, "virtio", False),
+        (None, "sata", True),
+    ],
+)
+def test_virt_v2v_is_for_systems_that_would_not_find_their_disks(initramfs, bus, heavy):
+    hardware = (Hardware(name="/dev/vda", bus=bus),)
+    made = plan(linux(virtio_initramfs=initramfs, hardware=hardware), NONE)
+    assert made.virt_v2v is heavy
+    assert ("virt-v2v" in made.reasons[0]) is heavy
+
+
+def test_loader_that_virt_v2v_does_not_know_is_refused_before_it_is_tried():
+    made = plan(linux(virtio_initramfs=(), boot_loader="EXTLINUX"), NONE)
+    assert "EXTLINUX" in made.refused
+    assert not made.is_empty
+    assert plan(linux(boot_loader="EXTLINUX", cards=()), NONE).is_empty
+
+
+def test_encrypted_root_is_left_unless_something_must_be_done():
+    root = Root(encrypted=True)
+    made = plan(linux(cards=(SLOT,), root=root), NONE)
+    assert made.is_empty
+    assert any(reason.startswith("not done: interface ens3") for reason in made.reasons)
+    for must in (Options(new_identity=True), Options(dhcp=True), Options(hostname="db2")):
+        assert "encrypted" in plan(linux(cards=(SLOT,), root=root), must).refused
+    assert plan(linux(virtio_initramfs=(), root=root), NONE).refused
+
+
+def test_own_host_name_is_no_change():
+    report = linux(hostname="db1", cards=(KEPT,))
+    assert plan(report, Options(hostname="db1")).is_empty
+    assert plan(report, Options(hostname="db2")).hostname == "db2"
