@@ -200,7 +200,18 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             f"{TASKS}::test_lists_are_counted_and_filtered",
         ),
     ),
+    "CreateTemplate": (
+        (
+            "what of it is followed: docs/targets.md; flavors and networks that there are not are "
+            "told when a task is to use them",
+            f"{RUNNER}::test_template_that_cannot_be_followed_is_refused_with_its_task",
+        ),
+    ),
     "ShowTask": (
+        (
+            "target_server is what was made, or will be: sizes with the template's",
+            f"{RUNNER}::test_template_makes_the_target_larger_and_it_is_shown_as_it_is",
+        ),
         (
             "an agent sees the task of its own source only (SMS.2248)",
             f"{TASKS}::test_an_agent_reaches_its_own_task_alone",

@@ -1,5 +1,6 @@
 """What the service does for tasks by itself: targets, receivers, and what outlives a kill."""
 
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from rehost.contract.transfer import receiver_name
-from tests.compat.bodies import linux
+from tests.compat.bodies import linux, new_task
 from tests.compat.conftest import Service
 from tests.compat.rig import Rig
 
@@ -237,3 +238,57 @@ def is_awaited(rig: Rig, port: int, task_id: str, presented: str) -> bool:
         except OSError:
             return False
         return False
+
+
+def template(rig: Rig, **fields: Any) -> str:
+    body = {"template": {"name": "large", **fields}}
+    return str(rig.call("POST", "/v3/vm/templates", body)["id"])
+
+
+def test_template_makes_the_target_larger_and_it_is_shown_as_it_is(rig: Rig):
+    disk = {"index": 0, "name": "system", "disktype": "SAS", "size": 3}
+    source_id = rig.source(**small())
+    large = template(rig, flavor="s6.xlarge.2", target_server_name="moved", disk=[disk])
+    named = {"name": "", "vm_id": ""}
+    task_id = rig.task(source_id, vm_template_id=large, target_server=named)
+    target = rig.show(task_id)["target_server"]
+    assert (target["name"], target["vm_id"]) == ("moved", "")
+    [shown] = target["disks"]
+    assert (shown["name"], shown["size"], shown["disk_id"]) == ("/dev/vda", 3 << 30, None)
+    rig.act(task_id, "start")
+    rig.until(lambda: rig.transfer(task_id))
+    target = rig.show(task_id)["target_server"]
+    [shown], [image] = target["disks"], images(rig.service, task_id)
+    assert (target["id"], target["vm_id"]) == (task_id, task_id)
+    assert (shown["size"], image.stat().st_size) == (3 << 30, 3 << 30)
+    assert shown["disk_id"] == f"{task_id}/{image.name}"
+    record = json.loads(image.with_name("server.json").read_text())["spec"]
+    assert (record["name"], record["cpus"], record["memory"]) == ("moved", 4, 8 << 30)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"flavor": "huge"}, "flavor"),
+        ({"nics": [{"id": "subnet-1", "name": "n"}]}, "nics[0].id"),
+        ({"vpc": {"id": "vpc-1"}}, "vpc.id"),
+    ],
+)
+def test_template_that_cannot_be_followed_is_refused_with_its_task(rig: Rig, wrong, named):
+    source_id, bad = rig.source(**small()), template(rig, **wrong)
+    body = new_task(source_id, vm_template_id=bad)
+    status, code, message = rig.refused("POST", "/v3/tasks", body)
+    assert (status, code) == (400, "REHOST.4000")
+    assert "vm_template_id" in message
+    assert named in message
+    good = template(rig, flavor="1cpu-1gib")
+    task_id = rig.task(source_id, vm_template_id=good)
+    changed = rig.refused("PUT", f"/v3/tasks/{task_id}", {"vm_template_id": bad})
+    assert changed[:2] == (400, "REHOST.4000")
+    # Whoever changes it later is not asked about its tasks.
+    rig.call("PUT", f"/v3/vm/templates/{good}", {"template": {"name": "t", **wrong}})
+    assert rig.show(task_id)["target_server"]["disks"][0]["size"] == 1 << 30
+    rig.act(task_id, "start")
+    task = rig.until_state(task_id, "MIGRATE_FAIL")
+    assert json.loads(task["error_json"])["error_code"] == "REHOST.7106"
+    assert named in task["error_json"]

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -29,7 +30,7 @@ from rehost.providers.base import (
     Interface,
     Power,
 )
-from rehost.providers.qemu import QemuOptions, QemuProvider, daemon
+from rehost.providers.qemu import QemuOptions, QemuProvider, daemon, qmp
 from rehost.providers.qemu.options import Acceleration, Chipset
 from tests.conformance import bootsector, efidisk
 from tests.conformance.provider import MIB, SPEC, ProviderContract
@@ -184,6 +185,20 @@ def test_way_to_a_port_is_the_same_each_time_and_not_for_other_hosts(new_provide
         new_provider().reach(server_id, 22)
 
 
+def test_way_leads_to_the_address_that_the_source_had(new_provider):
+    interfaces = (
+        Interface(network="isolated", address="192.168.7.20/24", gateway="192.168.7.1"),
+        Interface(address="10.9.0.9/255.255.255.248"),
+    )
+    server_id = start(
+        new_provider(), bootsector.deaf("ready"), replace(SPEC, interfaces=interfaces)
+    )
+    assert new_provider().reach(server_id, 22)[0] == "127.0.0.1"
+    folder = pid(new_provider(), replace(SPEC, interfaces=interfaces)).parent
+    said = qmp.ask(folder, "human-monitor-command", **{"command-line": "info usernet"})
+    assert re.search(r"HOST_FORWARD\].* 192\.168\.7\.20 +22 ", str(said))
+
+
 def test_clone_is_a_server_of_its_own(new_provider):
     origin = new_provider().create(SPEC)
     with origin.disks[0].path.open("r+b") as disk:
@@ -287,6 +302,15 @@ def test_bridge_that_the_host_lacks_is_said(new_provider):
     server = new_provider().create(SPEC)
     with pytest.raises(BadTargetSpec, match="rehost-none"):
         new_provider(replace(TCG, bridge="rehost-none")).boot(server.id)
+    spec = replace(SPEC, task_id="other", interfaces=(Interface(network="bridge:rehost-none"),))
+    with pytest.raises(BadTargetSpec, match="rehost-none"):
+        new_provider().create(spec)
+    assert new_provider().power("other") is Power.GONE
+
+
+def test_network_that_there_is_not_is_refused(new_provider):
+    with pytest.raises(BadTargetSpec, match="bridge:NAME"):
+        new_provider().create(replace(SPEC, interfaces=(Interface(network="vpc-1"),)))
 
 
 def test_firmware_says_on_the_console_that_nothing_boots(new_provider):

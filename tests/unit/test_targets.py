@@ -5,9 +5,11 @@ import msgspec
 
 from rehost.control import targets
 from rehost.control.task_record import ConfigKey, Configuration, Settings, Task, fresh_run
+from rehost.control.wishes import SizedDisk, WantedNetwork, Wishes
 from rehost.model.disk import Disk
-from rehost.model.server import Facts, Firmware, OsType, Report
+from rehost.model.server import Facts, Firmware, Network, OsType, Report
 from rehost.model.task import TaskState, TaskType
+from rehost.providers.base import Interface
 from rehost.stages.launch import parse
 from rehost.stages.recommend import recommend
 
@@ -61,3 +63,25 @@ def test_target_starts_what_the_source_started():
     spec = targets.spec(TASK, source(replace(REPORT, firmware=Firmware.UEFI, facts=facts)))
     assert (spec.firmware, spec.boot_file) == (Firmware.UEFI, r"\EFI\debian\shimx64.efi")
     assert targets.spec(TASK, source()).boot_file is None
+
+
+def test_template_chooses_size_networks_and_larger_disks():
+    networks = (Network(mac="52:54:00:00:00:01", ip="10.0.0.5", netmask="255.255.255.0"),)
+    wished = Wishes(
+        cpus=8,
+        memory=16 * GIB,
+        networks=(WantedNetwork(), WantedNetwork(network="isolated", address="192.0.2.7/24")),
+        disks=(SizedDisk(name="system", index=0, size=40 * GIB),),
+    )
+    spec = targets.spec(TASK, source(replace(REPORT, networks=networks)), wished)
+    assert (spec.cpus, spec.memory) == (8, 16 * GIB)
+    assert spec.interfaces == (
+        Interface(mac="52:54:00:00:00:01", address="10.0.0.5/255.255.255.0"),
+        Interface(network="isolated", address="192.0.2.7/24"),
+    )
+    assert [disk.size for disk in spec.disks] == [40 * GIB]
+
+
+def test_disk_is_never_smaller_than_the_sources():
+    wished = Wishes(disks=(SizedDisk(name="system", index=0, size=GIB),))
+    assert [disk.size for disk in targets.spec(TASK, source(), wished).disks] == [10 * GIB]

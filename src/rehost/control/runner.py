@@ -230,7 +230,9 @@ class Runner:
         """Do a phase of control's, and note it; False if it takes longer than this look."""
         began = now_ms()
         if phase == "CREATE_CLOUD_SERVER":
-            server = self._provider.create(targets.spec(task, source))
+            with self._database.read() as db:
+                spec = targets.wanted(db, task, source)
+            server = self._provider.create(spec)
             self._change(task.id, lambda t: _created(t, server, self._holder.node))
         elif phase == "ATTACH_AGENT_IMAGE":
             if not self._open(task, source):

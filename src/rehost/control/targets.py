@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from rehost.contract.transfer import TransferDisk
-from rehost.control.api.source_body import DiskInTargetServer, InitTargetServer
+from rehost.control.api.source_body import InitTargetServer
+from rehost.control.store import templates
 from rehost.control.task_record import ConfigKey, Task
+from rehost.control.wishes import Wishes
+from rehost.control.wishes import read as read_wishes
 from rehost.model.disk import DeviceUse
-from rehost.model.server import Firmware, Report
+from rehost.model.server import Facts, Firmware, Network, Report
 from rehost.providers.base import DiskSpec, Interface, TargetServer, TargetSpec
 from rehost.stages import launch
 from rehost.stages.launch import Probe
@@ -23,24 +27,46 @@ SECTORS = (512, 4096)
 LEAST_MEMORY = 1 << 30  # bytes
 
 
-def spec(task: Task, source: Any) -> TargetSpec:  # noqa: ANN401 - a row of sources
+def wanted(db: sa.Connection, task: Task, source: Any) -> TargetSpec:  # noqa: ANN401 - a row
+    """The target as the task's template wants it. Raises TemplateNotFound and BadTargetSpec."""
+    return spec(task, source, wishes(db, task))
+
+
+def wishes(db: sa.Connection, task: Task) -> Wishes:
+    """What the task's template wants. Raises TemplateNotFound and BadTargetSpec."""
+    if not task.settings.vm_template_id:
+        return Wishes()
+    row = templates.visible(db, (task.project_id,), task.settings.vm_template_id)
+    return read_wishes(row.document)
+
+
+def spec(task: Task, source: Any, wishes: Wishes = Wishes()) -> TargetSpec:  # noqa: ANN401, B008
     """The target that is recommended for a source, adjusted to what operators want."""
     report = msgspec.json.decode(source.report, type=Report)
-    recommended = msgspec.json.decode(source.target, type=InitTargetServer)
-    disks = sorted(recommended.disks, key=lambda disk: FIRST.index(disk.device_use))
-    interfaces = tuple(
-        Interface(mac=n.mac.lower()) for n in report.networks if MAC.fullmatch(n.mac)
-    )
+    facts = report.facts or Facts()
     return TargetSpec(
         task_id=task.id,
         name=task.settings.target_name or source.name,
-        disks=tuple(_disks(task, report, disks)),
-        cpus=report.cpu_quantity or 1,
-        memory=max(_bytes(report.memory), LEAST_MEMORY),
+        disks=tuple(_disks(facts, sizes(task, source, wishes))),
+        cpus=wishes.cpus or report.cpu_quantity or 1,
+        memory=wishes.memory or max(_bytes(report.memory), LEAST_MEMORY),
         firmware=report.firmware or Firmware.BIOS,
-        interfaces=interfaces or (Interface(),),
-        boot_file=report.facts.boot_file if report.facts else None,
+        interfaces=tuple(_interfaces(report, wishes)),
+        boot_file=facts.boot_file,
     )
+
+
+def sizes(task: Task, source: Any, wishes: Wishes) -> dict[str, int]:  # noqa: ANN401 - a row
+    """The target's disks by name, in its order, in bytes: the largest of what anybody wants."""
+    recommended = msgspec.json.decode(source.target, type=InitTargetServer)
+    asked = {disk.name: disk.size or 0 for disk in task.settings.target_disks}
+    places = {disk.name: number for number, disk in enumerate(recommended.disks)}
+    return {
+        disk.name: max(
+            disk.size, asked.get(disk.name, 0), wishes.disk_size(disk.name, places[disk.name])
+        )
+        for disk in sorted(recommended.disks, key=lambda disk: FIRST.index(disk.device_use))
+    }
 
 
 def probe(task: Task, default: Probe | None) -> Probe | None:
@@ -75,17 +101,29 @@ def _checked(server: TargetServer, sizes: dict[str | None, int | None]) -> Itera
         yield TransferDisk(id=number, name=disk.name, size=size)
 
 
-def _disks(task: Task, report: Report, disks: list[DiskInTargetServer]) -> Iterator[DiskSpec]:
-    wanted = {disk.name: disk.size or 0 for disk in task.settings.target_disks}
-    hardware = (report.facts and report.facts.hardware) or ()
-    sectors = {each.name: each.logical_sector for each in hardware}
-    for disk in disks:
-        sector = sectors.get(disk.name)
-        yield DiskSpec(
-            name=disk.name,
-            size=max(disk.size, wanted.get(disk.name, 0)),
-            sector_size=sector if sector in SECTORS else 512,
+def _disks(facts: Facts, sizes: dict[str, int]) -> Iterator[DiskSpec]:
+    sectors = {each.name: each.logical_sector for each in facts.hardware or ()}
+    for name, size in sizes.items():
+        sector = sectors.get(name)
+        yield DiskSpec(name=name, size=size, sector_size=sector if sector in SECTORS else 512)
+
+
+def _interfaces(report: Report, wishes: Wishes) -> Iterator[Interface]:
+    """The source's, and as many more as the template has; one at least."""
+    known = [n for n in report.networks if MAC.fullmatch(n.mac)]
+    for number in range(max(len(known), len(wishes.networks), 1)):
+        own = known[number] if number < len(known) else None
+        wish = wishes.interface(number)
+        yield Interface(
+            mac=own.mac.lower() if own else None,
+            network=wish.network,
+            address=wish.address or _address(own),
+            gateway="" if wish.address else (own and own.gateway) or "",
         )
+
+
+def _address(network: Network | None) -> str:
+    return f"{network.ip}/{network.netmask}" if network and network.ip and network.netmask else ""
 
 
 def _bytes(memory: int | None) -> int:

@@ -5,12 +5,18 @@ retryable = True where waiting may help; anything else fails the task. An implem
 when it passes tests/conformance.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from rehost.model.server import Firmware
+
+USER = "user"  # behind the provider's host, which it gets out through; nobody gets in
+ISOLATED = "isolated"  # leads nowhere
+# What a provider that makes networks knows, and bridges of its host.
+NETWORK = re.compile(rf"|{USER}|{ISOLATED}|bridge:[A-Za-z0-9._-]{{1,15}}")
 
 
 class Power(StrEnum):
@@ -38,9 +44,16 @@ class DiskSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
-    """A network interface. `mac` None: the provider chooses one, the same at each start."""
+    """A network interface. `mac` None: the provider chooses one, the same at each start.
+
+    `network`: see NETWORK; "" is the provider's choice. `address` ("192.0.2.7/24") and `gateway`
+    are those of the source, or wanted: a network that the provider makes is so that they fit.
+    """
 
     mac: str | None = None
+    network: str = ""
+    address: str = ""
+    gateway: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

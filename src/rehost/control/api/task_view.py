@@ -162,7 +162,8 @@ class ListTasksResponse:
     tasks: tuple[TasksResponseBody, ...]
 
 
-def full(task: Task, source: sa.Row[Any]) -> ShowTaskResponse:
+def full(task: Task, source: sa.Row[Any], sizes: dict[str, int]) -> ShowTaskResponse:
+    """`sizes` are of the disks that will be made, by name."""
     settings = task.settings
     return ShowTaskResponse(
         **_common(task),
@@ -174,7 +175,7 @@ def full(task: Task, source: sa.Row[Any]) -> ShowTaskResponse:
         source_server=SourceServerResponse(
             **_source(source), migration_cycle=MigrationCycle(source.migration_cycle)
         ),
-        target_server=_target(task, source),
+        target_server=_target(task, source, sizes),
         connected=bool(source.connected),
         start_date=task.start_date,
         finish_date=task.finish_date,
@@ -292,13 +293,13 @@ def _target_named(task: Task, source: sa.Row[Any]) -> dict[str, Any]:
     }
 
 
-def _target(task: Task, source: sa.Row[Any]) -> TaskTargetServer:
+def _target(task: Task, source: sa.Row[Any], sizes: dict[str, int]) -> TaskTargetServer:
     report = msgspec.json.decode(source.report)
     recommended = msgspec.json.decode(source.target, type=InitTargetServer)
     return TaskTargetServer(
         **_target_named(task, source),
         system_dir=report.get("system_dir") or "",
-        disks=tuple(_disks(task, recommended, report)),
+        disks=tuple(_disks(task, recommended, report, sizes)),
         volume_groups=recommended.volume_groups,
         btrfs_list=tuple(b["name"] for b in report.get("btrfs_list") or () if b.get("name")),
         image_disk_id=task.settings.image_disk_id,
@@ -307,10 +308,13 @@ def _target(task: Task, source: sa.Row[Any]) -> TaskTargetServer:
 
 
 def _disks(
-    task: Task, recommended: InitTargetServer, report: dict[str, Any]
+    task: Task, recommended: InitTargetServer, report: dict[str, Any], sizes: dict[str, int]
 ) -> Iterator[TargetDisk]:
-    made = {d.name: d.size for d in task.server.disks} if task.server is not None else {}
+    server = task.server
+    made = {d.name: d.size for d in server.disks} if server else {}
     ids = {d.name: d.disk_id for d in task.settings.target_disks}
+    if server:
+        ids |= {d.name: f"{server.id}/{d.path.name}" for d in server.disks}
     described = {d["name"]: d for d in report.get("disks") or ()}
     for number, disk in enumerate(recommended.disks):
         known = described.get(disk.name, {})
@@ -320,7 +324,7 @@ def _disks(
             disk_id=ids.get(disk.name),
             name=disk.name,
             physical_volumes=tuple(_volume(n, v) for n, v in enumerate(disk.physical_volumes)),
-            size=made.get(disk.name, disk.size),
+            size=made.get(disk.name, sizes[disk.name]),
             used_size=disk.used_size,
             disk_index=str(number),
             os_disk=known.get("os_disk"),

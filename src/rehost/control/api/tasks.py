@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import sqlalchemy as sa
 
-from rehost.control import tasks
+from rehost.control import targets, tasks, wishes
 from rehost.control.api import task_view
 from rehost.control.api.sources import DeleteIds, Done
 from rehost.control.api.task_body import (
@@ -27,11 +27,13 @@ from rehost.control.operation import Access, Context, operation
 from rehost.control.store import migprojects, sources, templates
 from rehost.control.store import tasks as table
 from rehost.control.task_record import Settings, Task, WantedDisk, fresh_run
+from rehost.control.wishes import Wishes
 from rehost.errors import InvalidRequest, TemplateNotFound
 from rehost.flow import FLOWS
 from rehost.model.limits import Meta, Text
 from rehost.model.server import OsType
 from rehost.model.task import BUSY_STATES, TaskState, TaskType
+from rehost.provider_errors import BadTargetSpec
 from rehost.stages.task import FINISHED, Action
 from rehost.task_errors import (
     NotMigratedThisWay,
@@ -161,8 +163,9 @@ def show_task(ctx: Context, task_id: str) -> ShowTaskResponse:
     with ctx.services.database.read() as db:
         task = tasks.visible(db, ctx.caller, task_id)
         source = sources.get(db, task.source_id)
-    assert source is not None  # noqa: S101 - the task refers to it
-    return task_view.full(task, source)
+        assert source is not None  # noqa: S101 - the task refers to it
+        sizes = targets.sizes(task, source, _known_wishes(db, task))
+    return task_view.full(task, source, sizes)
 
 
 @operation(
@@ -326,13 +329,21 @@ def _wanted_disks(source: sa.Row[Any], disks: tuple[TargetDisks, ...]) -> tuple[
     )
 
 
+def _known_wishes(db: sa.Connection, task: Task) -> Wishes:
+    """Nothing of a template that went, or can no longer be followed."""
+    try:
+        return targets.wishes(db, task)
+    except (TemplateNotFound, BadTargetSpec):
+        return Wishes()
+
+
 def _require_templates(db: sa.Connection, project_id: str, **ids: str | None) -> None:
-    """Raise InvalidRequest, naming the field, if there is no such template."""
+    """Raise InvalidRequest, naming the field, if there is no such template, or none to follow."""
     for name, template_id in ids.items():
         if template_id:
             try:
-                templates.visible(db, (project_id,), template_id)
-            except TemplateNotFound as e:
+                wishes.read(templates.visible(db, (project_id,), template_id).document)
+            except (TemplateNotFound, BadTargetSpec) as e:
                 raise InvalidRequest(f"body field {name}: {e}") from e
 
 

@@ -13,83 +13,22 @@ from rehost.control import registration
 from rehost.control.api.sources import DeleteIds, Done
 from rehost.control.operation import Access, Caller, Context, operation
 from rehost.control.store import templates as table
+from rehost.control.template_record import (
+    Nics,
+    PublicIp,
+    SgObject,
+    TemplateDisk,
+    TemplateRequest,
+    VpcObject,
+)
 from rehost.errors import InvalidRequest, NotYourTemplate, TemplateNotFound
-from rehost.model.limits import Int, Meta, Text, WordName
+from rehost.model.limits import Meta, Text
 
 RESOURCE = "server templates"
 PAGE = 50  # what limit=0 means
 Limit = Annotated[int, Meta(ge=0, le=100)]
 Offset = Annotated[int, Meta(ge=0, le=65535)]
-Password = Annotated[str, Meta(max_length=1024)]
-Bandwidth = Annotated[
-    int,
-    Meta(ge=1, le=2000, description="Mbit/s: above 300 in steps of 50, above 1000 of 500"),
-]
 STEPS = ((300, 1), (1000, 50), (2000, 500))  # up to this bandwidth, in these steps
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VpcObject:
-    id: Text | None = None
-    name: Text | None = None
-    cidr: Text = "192.168.0.0/16"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nics:
-    """An id of autoCreate stands for a network that is made with the target."""
-
-    id: Text
-    name: Text
-    cidr: Text = ""
-    ip: Text | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SgObject:
-    id: Text
-    name: Text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicIp:
-    type: Text
-    bandwidth_size: Bandwidth
-    bandwidth_share_type: Text = "PER"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateDisk:
-    """`size` is in GiB."""
-
-    id: Int | None = None
-    index: Int
-    name: Text
-    disktype: Text
-    size: Int
-    device_use: Text | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateRequest:
-    """What is left out has a default in a new template, and stays as it was in an old one."""
-
-    name: WordName
-    is_template: bool | None = None
-    region: Text | None = None
-    projectid: Text | None = None
-    target_server_name: Text | None = None
-    availability_zone: Text | None = None
-    volumetype: Text | None = None
-    flavor: Text | None = None
-    vpc: VpcObject | None = None
-    nics: tuple[Nics, ...] | None = None
-    security_groups: tuple[SgObject, ...] | None = None
-    publicip: PublicIp | None = None
-    disk: tuple[TemplateDisk, ...] | None = None
-    data_volume_type: Text | None = None
-    target_password: Password | None = field(default=None, repr=False)
-    image_id: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,6 @@ from rehost.provider_errors import BadTargetSpec, MachineSilent
 from rehost.providers.qemu import qmp
 
 LOOPBACK = "127.0.0.1"
-NETWORK = "net0"
 # As `info usernet` prints: protocol, descriptor, source address and port, destination's.
 WAIT_S = 2.0
 LOOK_S = 0.1
@@ -23,18 +22,21 @@ FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+
 TAKEN = r"TCP\[ESTABLISHED\].*\s{port}\s.*\s{ours}\s"
 
 
-def forwarded(folder: Path, port: int) -> tuple[str, int]:
-    """The same way at each call. Raises MachineSilent, or BadTargetSpec where there is none."""
+def forwarded(folder: Path, network: int, port: int) -> tuple[str, int]:
+    """The same way at each call, over the interface of this number.
+
+    Raises MachineSilent, or BadTargetSpec where there is none.
+    """
     if (known := _forwards(folder).get(port)) is None:
-        said = _monitor(folder, f"hostfwd_add {NETWORK} tcp:{LOOPBACK}:0-:{port}")
+        said = _monitor(folder, f"hostfwd_add net{network} tcp:{LOOPBACK}:0-:{port}")
         if (known := _forwards(folder).get(port)) is None:
             raise BadTargetSpec(f"port {port} of {folder.name} cannot be reached: {said.strip()}")
     return LOOPBACK, known
 
 
-def accepts(folder: Path, port: int) -> bool:
+def accepts(folder: Path, network: int, port: int) -> bool:
     """Whether the machine takes a connection: QEMU takes ours at once, and then asks it."""
-    way = forwarded(folder, port)
+    way = forwarded(folder, network, port)
     with suppress(OSError), socket.create_connection(way, WAIT_S) as connection:
         ours = connection.getsockname()[1]
         taken = re.compile(TAKEN.format(ours=ours, port=port))

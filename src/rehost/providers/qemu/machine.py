@@ -9,6 +9,7 @@ from pathlib import Path
 from rehost.model.server import Firmware
 from rehost.provider_errors import BadTargetSpec
 from rehost.providers.base import DiskFormat, TargetSpec
+from rehost.providers.qemu import network
 from rehost.providers.qemu.options import Acceleration, Chipset, Ovmf
 
 NAMESPACE = uuid.UUID("6e3aa5b4-7f8e-4d0c-9d0a-6a2b4c7b9d11")
@@ -31,7 +32,8 @@ class Image:
 class Machine:
     """`qmp` and `console` are listening sockets that QEMU inherits.
 
-    `isolated`: what the guest sends reaches nobody. `bridge` "" is the user-mode network.
+    `isolated`: what the guest sends reaches nobody. `bridge` is what interfaces join that are on no
+    network by name; "": the user-mode network.
     """
 
     spec: TargetSpec
@@ -54,6 +56,7 @@ def judge(spec: TargetSpec) -> None:
             f"{spec.memory} bytes"
         )
     for interface in spec.interfaces:
+        network.judge(interface)
         if interface.mac is not None and not MAC.fullmatch(interface.mac):
             raise BadTargetSpec(
                 f"{interface.mac!r} is not the MAC address of a network interface, such as "
@@ -128,19 +131,12 @@ def _disk(number: int, image: Image) -> tuple[str, ...]:
 
 
 def _interface(number: int, machine: Machine) -> tuple[str, ...]:
-    address = machine.spec.interfaces[number].mac or mac(machine.spec.task_id, number)
-    network = (
-        f"bridge,id=net{number},br={machine.bridge}"
-        if _bridged(machine)
-        else f"user,id=net{number},restrict={'on' if machine.isolated else 'off'}"
-    )
+    interface = machine.spec.interfaces[number]
+    address = interface.mac or mac(machine.spec.task_id, number)
+    netdev = network.netdev(number, interface, machine.bridge, isolated=machine.isolated)
     # No ROM: a disk that does not boot is said at once, not after a minute of network boot.
     device = f"virtio-net-pci,netdev=net{number},mac={address},romfile="
-    return ("-netdev", network, "-device", device)
-
-
-def _bridged(machine: Machine) -> bool:
-    return bool(machine.bridge) and not machine.isolated
+    return ("-netdev", netdev, "-device", device)
 
 
 def _escaped(text: str) -> str:

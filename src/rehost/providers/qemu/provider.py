@@ -10,7 +10,13 @@ from time import monotonic
 
 from rehost.errors import BadFormat, ProgramFailed
 from rehost.model.server import Firmware
-from rehost.provider_errors import LaunchFailed, MachineSilent, TargetGone, TargetRuns
+from rehost.provider_errors import (
+    BadTargetSpec,
+    LaunchFailed,
+    MachineSilent,
+    TargetGone,
+    TargetRuns,
+)
 from rehost.providers.base import DiskFormat, Launch, Power, TargetServer, TargetSpec
 from rehost.providers.folders import Record, ServerFolders, images, write
 from rehost.providers.qemu import (
@@ -19,6 +25,7 @@ from rehost.providers.qemu import (
     forward,
     layer,
     machine,
+    network,
     picture,
     qmp,
     variables,
@@ -50,6 +57,7 @@ class QemuProvider:
 
     def create(self, spec: TargetSpec) -> TargetServer:
         machine.judge(spec)
+        self._insist_on_bridges(spec, isolated=False)
         return self._folders.create(spec)
 
     def boot(self, server_id: str) -> Launch:
@@ -110,12 +118,12 @@ class QemuProvider:
             return picture.png(screen.read_bytes())
 
     def reach(self, server_id: str, port: int) -> tuple[str, int]:
-        with self._folders.held(server_id) as (_, folder):
-            return forward.forwarded(folder, port)
+        with self._folders.held(server_id) as (record, folder):
+            return forward.forwarded(folder, self._way_in(record), port)
 
     def accepts(self, server_id: str, port: int) -> bool:
-        with self._folders.held(server_id) as (_, folder):
-            return forward.accepts(folder, port)
+        with self._folders.held(server_id) as (record, folder):
+            return forward.accepts(folder, self._way_in(record), port)
 
     def acceleration(self) -> Probed:
         """What machines run on here; the trial takes a moment, once for each provider."""
@@ -125,8 +133,7 @@ class QemuProvider:
             return self._probed
 
     def _start(self, record: Record, folder: Path, chosen: Acceleration) -> None:
-        if self._options.bridge:
-            host.judge_bridge(self._options.bridge)
+        self._insist_on_bridges(record.spec, isolated=record.clone_of is not None)
         ovmf = _prepare_firmware(record, folder)
         _keep_last_console(folder)
         with (
@@ -157,6 +164,24 @@ class QemuProvider:
                 )
             except ProgramFailed as e:
                 raise LaunchFailed(record.spec.task_id, str(e)) from e
+
+    def _bridges(self, spec: TargetSpec, *, isolated: bool) -> tuple[str, ...]:
+        """Of each interface; "" for one that is on a network of its own."""
+        default = self._options.bridge
+        return tuple(network.bridge(i, default, isolated=isolated) for i in spec.interfaces)
+
+    def _insist_on_bridges(self, spec: TargetSpec, *, isolated: bool) -> None:
+        for name in filter(None, self._bridges(spec, isolated=isolated)):
+            host.judge_bridge(name)
+
+    def _way_in(self, record: Record) -> int:
+        """The number of the interface that this host reaches. Raises BadTargetSpec."""
+        bridges = self._bridges(record.spec, isolated=record.clone_of is not None)
+        if "" in bridges:
+            return bridges.index("")
+        raise BadTargetSpec(
+            f"target server {record.spec.task_id!r} is on bridges alone: reach it by its address"
+        )
 
     def _shut_down(self, folder: Path, running: int) -> bool:
         """Press the power button, and again, until the guest is off; False if it will not."""
