@@ -52,10 +52,11 @@ class Console:
         """As root, who has no password in the machines of tests."""
         self.wait_for(r"login: $", limit_s=limit_s)
         self.write("root\n")
-        self.wait_for(r"[#$] $", limit_s=60)
-        # No echo, no prompt, no kernel messages: only what commands say.
-        self.write("stty -echo; PS1=; PS2=; dmesg --console-off; echo read''y\n")
-        self.wait_for(r"^ready\n", limit_s=60)
+        self.wait_for(r"[#$] $", limit_s=limit_s)
+        # No echo, no prompt, nothing of the kernel or systemd: only what commands say.
+        quiet = "dmesg --console-off; kill -RTMIN+21 1"
+        self.write(f"stty -echo; PS1=; PS2=; {quiet}; echo read''y\n")
+        self.wait_for(r"^ready\n", limit_s=limit_s)
 
     def run(self, command: str, *, limit_s: float = 120) -> str:
         """What a shell command says. Raises CommandFailed."""

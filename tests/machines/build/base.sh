@@ -12,6 +12,7 @@ linux-image-cloud-amd64,initramfs-tools,grub2-common,grub-pc-bin,grub-efi-amd64-
 lvm2,thin-provisioning-tools,mdadm,cryptsetup,cryptsetup-initramfs,fdisk,gdisk,parted,smartmontools,squashfs-tools
 e2fsprogs,xfsprogs,btrfs-progs,dosfstools
 iproute2,iputils-ping,ifupdown,isc-dhcp-client,ethtool,curl,rsync,dmidecode,pciutils
+openssh-server,postgresql
 PACKAGES
 )" bookworm "$tree" "$mirror"
 
@@ -65,6 +66,8 @@ chroot "$tree" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer fs
 # A machine that cannot boot must not wait for someone to type.
 chroot "$tree" passwd --quiet --delete root
 chroot "$tree" apt-get clean
+# PostgreSQL's compiler of queries is as large as all the rest of it, and is not used here.
+rm -rf "$tree"/usr/lib/x86_64-linux-gnu/libLLVM* "$tree"/usr/lib/llvm-* "$tree"/usr/lib/postgresql/*/lib/bitcode
 rm -rf "$tree"/var/lib/apt/lists/* "$tree"/usr/share/doc "$tree"/usr/share/man "$tree"/usr/share/locale
 : >"$tree/etc/machine-id"
 
