@@ -204,3 +204,67 @@ class SourceDiskGone(Error):
             f"the source no longer reports disk {name}; put it back, or delete the task and make "
             "another"
         )
+
+
+class TargetNotUp(Error):
+    """The target was started and did not come up; the task's launch has what it said."""
+
+    code = "REHOST.4106"
+
+    def __init__(self, why: str, last_lines: tuple[str, ...]) -> None:
+        said = f"; it said last: {' / '.join(last_lines[-3:])}" if last_lines else ""
+        super().__init__(
+            f"the target was started and did not come up: {why}{said}. The source runs on, and the "
+            "copy of its disks is kept: what was changed to start it is thrown away"
+        )
+
+
+class CannotClone(Error):
+    """Targets of this provider cannot be copied, and so not be tried."""
+
+    code = "REHOST.4107"
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(f"targets made by the provider {provider!r} cannot be copied for a test")
+
+
+class CloneOutdated(Error):
+    """The source's agent was started again while the target was copied for a test."""
+
+    code = "REHOST.4108"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the agent began to send again while the target was copied for the test; ask for "
+            "another test"
+        )
+
+
+class PointFailed(Error):
+    """The source could not be held at one moment for a test; the message says why."""
+
+    code = "REHOST.4109"
+
+    def __init__(self, code: str, said: str) -> None:
+        super().__init__(f"the source could not be held at one moment: {said} ({code})")
+
+
+class TrialCutOff(Error):
+    """The task was stopped, cut over or failed before the target was copied for a test."""
+
+    code = "REHOST.4110"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the task was stopped, cut over or failed before the target was copied for the test"
+        )
+
+
+class LaunchNotFound(Error):
+    """The task's target, or a copy of it, has not been started, or showed nothing."""
+
+    code = "REHOST.4045"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, task_id: str, what: str) -> None:
+        super().__init__(f"there is no {what} of task {task_id!r} here")

@@ -33,7 +33,14 @@ OUR_PARAMETERS = {"ShowCommand": {"carrying_out"}}
 OUR_VALUES = {
     "state": {"premiging", "SYNC_SUCCESS", "SYNC_FAIL", "SKIPPING", "RESETING"},
     "operation": {"collect_log", "sync", "sync_failed_rollback"},
-    "config_key": {"BOOT_PROBE", "ON_READ_ERROR"},
+    "config_key": {
+        "BOOT_PROBE",
+        "ON_READ_ERROR",
+        "TARGET_MAC",
+        "TARGET_NETWORK",
+        "TARGET_HOSTNAME",
+        "TARGET_IDENTITY",
+    },
 }
 # Fields that clients may leave out here, and by the contract must not.
 OPTIONAL = {"ListErrorServers": {"offset"}}

@@ -10,6 +10,7 @@ import msgspec
 
 from rehost.control import authority, judgement, tasks
 from rehost.control.clock import now_ms
+from rehost.control.errands import Done, Errands, T, Work
 from rehost.control.receivers import Receivers
 from rehost.control.runner import Runner
 from rehost.control.store import migprojects, sources
@@ -17,7 +18,7 @@ from rehost.control.store import tasks as table
 from rehost.control.task_record import Settings, Task, fresh_run
 from rehost.model.server import OsType, Report
 from rehost.model.task import TaskState, TaskType
-from rehost.providers.base import TargetDisk, TargetServer, TargetSpec
+from rehost.providers.base import Launch, TargetDisk, TargetServer, TargetSpec
 from rehost.providers.null import NullProvider
 from tests.compat.bodies import linux
 from tests.unit.identities import House
@@ -42,6 +43,12 @@ class NotedProvider(NullProvider):
             TargetDisk(name=d.name, size=d.size, path=Path("/dev/zero")) for d in spec.disks
         )
         return TargetServer(id=spec.task_id, name=spec.name, disks=disks)
+
+    def boot(self, server_id: str) -> Launch:
+        return Launch(accelerated=False, said="nothing")
+
+    def stop(self, server_id: str, *, hard: bool = False) -> None:
+        pass
 
     def delete(self, server_id: str) -> None:
         with self._counting:
@@ -74,12 +81,20 @@ class NotedReceivers(Receivers):
         self.open.clear()
 
 
+class AtOnce(Errands):
+    """Errands that are done where they are asked for."""
+
+    def turn(self, owner: str, name: str, work: Work[T]) -> Done[T] | None:
+        return Done(work(lambda: False))
+
+
 class NotedRunner(Runner):
-    """A runner without its thread. Its targets are no files, so nobody looks at their sizes."""
+    """A runner without threads. Its targets are no files, so nobody looks at their sizes."""
 
     def __init__(self, house: House, provider: NotedProvider) -> None:
         self.receivers = NotedReceivers(house.data)
         super().__init__(house.database, provider, self.receivers, data=house.data)
+        self._errands.__class__ = AtOnce
 
     def _insist_on_disks(self, task: Task, source: Any) -> None:
         pass

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rehost.control import runner as module
-from rehost.control import tasks
+from rehost.control import tasks, trials
 from rehost.control.node import Presence
 from rehost.control.store import commands, sources
 from rehost.control.store import tasks as table
@@ -206,8 +206,8 @@ def test_what_a_deleted_task_left_is_removed_once_its_receiver_is_gone(home):
     other.turn()
     assert provider.deleted == {}  # the first one has its receiver
     runner.turn()
-    assert provider.deleted == {task.id: 1}
+    assert provider.deleted == {task.id: 1, trials.clone_id(task.id): 1}
     assert runner.receivers.open == set()
     runner.turn()
     other.turn()
-    assert provider.deleted == {task.id: 1}
+    assert provider.deleted == {task.id: 1, trials.clone_id(task.id): 1}

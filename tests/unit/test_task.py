@@ -22,9 +22,9 @@ POSSIBLE = {
     TaskState.RUNNING: {"stop": ABORTING, "error_for_overspeed": ABORTING},
     TaskState.SYNCING: {"stop": ABORTING, "error_for_overspeed": ABORTING, "cutover": SYNCING},
     TaskState.MIGRATE_SUCCESS: {"sync": SYNCING},
-    TaskState.SYNC_SUCCESS: {"sync": SYNCING},
+    TaskState.SYNC_SUCCESS: {"sync": SYNCING, "sync_failed_rollback": TaskState.ABORT},
     TaskState.MIGRATE_FAIL: {"start": RUNNING, "restart": RUNNING},
-    TaskState.SYNC_FAIL: {"sync": SYNCING},
+    TaskState.SYNC_FAIL: {"sync": SYNCING, "sync_failed_rollback": TaskState.ABORT},
     TaskState.ABORT: {"start": RUNNING, "restart": RUNNING},
 }
 HEARD = {
@@ -63,13 +63,17 @@ TOLD_BY_NEWS = {
     News.TARGET_FAILED: Command.STOP,
 }
 CHECKABLE = (TaskState.READY, TaskState.ABORT, TaskState.MIGRATE_FAIL)
+TRIABLE = (SYNCING, TaskState.MIGRATE_SUCCESS, TaskState.SYNC_SUCCESS)
+SILENT = ("test", "clone_test", "clear")  # the agent is not told of
 TOLD = {RUNNING: Command.START, SYNCING: Command.SYNC, ABORTING: Command.STOP}
 
 
 def possible(state: TaskState) -> dict[str, TaskState]:
     logs = {} if state is TaskState.DELETING else {"collect_log": state}
     checks = {"network_check": state} if state in CHECKABLE else {}
-    return POSSIBLE.get(state, {}) | logs | checks
+    trials = dict.fromkeys(("test", "clone_test"), state) if state in TRIABLE else {}
+    clears = {} if state in (TaskState.READY, TaskState.DELETING) else {"clear": state}
+    return POSSIBLE.get(state, {}) | logs | checks | trials | clears
 
 
 @pytest.mark.parametrize(("state", "action"), list(itertools.product(TaskState, Action)))
@@ -77,6 +81,7 @@ def test_every_action_is_a_step_or_a_refusal(state, action):
     if action in possible(state):
         step = task.act(state, action)
         told = Command.UPLOAD_LOG if action is Action.COLLECT_LOG else TOLD.get(step.state)
+        told = None if action in SILENT else told
         assert step == Step(possible(state)[action], told)
         return
     with pytest.raises(TaskRefuses) as refusal:
@@ -98,14 +103,19 @@ def test_the_source_follows():
     assert {state: " ".join(standing) for state, standing in task.STANDINGS.items()} == STANDS
 
 
-def test_a_source_that_is_copied_from_says_so():
-    copying = task.standing(RUNNING, copying=True)
-    assert copying is not None
-    assert " ".join(copying) == "replicate replicating"
-    for state in TaskState:
-        assert task.standing(state, copying=False) == task.STANDINGS.get(state)
-        if state is not RUNNING:
-            assert task.standing(state, copying=True) == task.STANDINGS.get(state)
+def stands(state: TaskState, *, copying=False, cutting_over=False, trying=False) -> str:
+    standing = task.standing(state, copying=copying, cutting_over=cutting_over, trying=trying)
+    return "" if standing is None else " ".join(standing)
+
+
+@pytest.mark.parametrize("state", TaskState)
+def test_a_source_says_what_is_done_with_it(state):
+    usual = STANDS.get(state, "")
+    cutting = "cutovering cutovering" if state in (RUNNING, SYNCING) else usual
+    assert stands(state) == usual
+    assert stands(state, copying=True) == ("replicate replicating" if state is RUNNING else usual)
+    assert stands(state, trying=True) == ("cloning syncing" if state is SYNCING else usual)
+    assert stands(state, copying=True, cutting_over=True, trying=True) == cutting
 
 
 def test_what_is_being_stopped_stops_though_it_never_started():

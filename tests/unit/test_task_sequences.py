@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rehost.control import document, judgement, tasks
+from rehost.control import document, judgement, tasks, trials
 from rehost.control.store import commands, sources
 from rehost.control.store import tasks as table
 from rehost.control.store.schema import commands as queue
@@ -188,7 +188,12 @@ class Life(RuleBasedStateMachine):
             task.run.totalsize,
         )
         copying = task.copying.start_date is not None
-        standing = stage.standing(task.state, copying=copying)
+        standing = stage.standing(
+            task.state,
+            copying=copying,
+            cutting_over=tasks.is_cutting_over(task),
+            trying=trials.is_under_way(task),
+        )
         report = msgspec.json.decode(source.report, type=Report)
         stands = standing or judgement.standing(report, source.choices)
         assert (source.state, source.migration_cycle) == stands

@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 import rehost
-from rehost.cli import audit, login, overview, sources, tasks
+from rehost.cli import audit, login, overview, sources, starts
 
 commands = typer.Typer()
 commands.add_typer(login.commands)
 commands.add_typer(sources.commands, name="sources")
-commands.add_typer(tasks.commands, name="tasks")
+commands.add_typer(starts.commands, name="tasks")
 commands.add_typer(overview.commands)
 commands.add_typer(audit.commands)
 

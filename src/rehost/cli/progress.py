@@ -25,8 +25,8 @@ PHASES = {
     "MIGRATE_": "copy everything",
     "SYNC_": "copy what changes",
     "CLONE_VM": "clone the target",
-    "CONFIGURE_": "complete the disks",
-    "DETTACH_AGENT_IMAGE": "hand the target over",
+    "CONFIGURE_": "make the disks bootable",
+    "DETTACH_AGENT_IMAGE": "start the target",
 }
 STATES = {
     "MIGRATE_SUCCESS": "bold green",

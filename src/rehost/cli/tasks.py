@@ -192,31 +192,31 @@ def watch(
 @commands.command()
 def start(tasks: Tasks, watch: Watch = False) -> None:
     """Start tasks: prepare the target, then copy."""
-    _act(tasks, "start", "Started", watch=watch)
+    act(tasks, "start", "Started", watch=watch)
 
 
 @commands.command()
 def stop(tasks: Tasks, watch: Watch = False) -> None:
     """Stop tasks; what is copied is kept, and `start` goes on from there."""
-    _act(tasks, "stop", "Told to stop", watch=watch)
+    act(tasks, "stop", "Told to stop", watch=watch)
 
 
 @commands.command()
 def restart(tasks: Tasks, watch: Watch = False) -> None:
     """Start tasks again that failed or were stopped."""
-    _act(tasks, "restart", "Started again", watch=watch)
+    act(tasks, "restart", "Started again", watch=watch)
 
 
 @commands.command()
 def sync(tasks: Tasks, watch: Watch = False) -> None:
     """Copy once more what has changed since the migration."""
-    _act(tasks, "sync", "Synchronizing", watch=watch)
+    act(tasks, "sync", "Synchronizing", watch=watch)
 
 
 @commands.command()
 def cutover(tasks: Tasks, watch: Watch = False) -> None:
-    """End keeping targets in step: they are what their sources were at one last moment."""
-    _act(tasks, "cutover", "Cutting over", watch=watch)
+    """Bring targets up instead of their sources: the last changes, then the targets are started."""
+    act(tasks, "cutover", "Cutting over", watch=watch)
 
 
 @commands.command()
@@ -291,7 +291,8 @@ def delete(
     output.note(f"Deleted {', '.join(ids)}.")
 
 
-def _act(wanted: list[str], operation: str, said: str, *, watch: bool) -> None:
+def act(wanted: list[str], operation: str, said: str, *, watch: bool = False) -> None:
+    """Have the service do something with tasks, and say so."""
     if watch and len(wanted) > 1:
         raise InvalidRequest("--watch shows one task; name one")
     client = session.connect()

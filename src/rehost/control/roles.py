@@ -60,6 +60,7 @@ OPERATOR = (
     | {
         "rehost:enrolment:create",
         "rehost:task:configure",
+        "rehost:task:readConsole",
         "rehost:task:readLog",
         "sms:migproject:create",
         "sms:migproject:delete",

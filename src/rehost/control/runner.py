@@ -14,19 +14,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from rehost.contract.transfer import ReceivedDisk
-from rehost.control import targets, tasks
+from rehost.control import targets, tasks, trials
 from rehost.control.clock import now_ms
+from rehost.control.errands import Errands
+from rehost.control.launching import Launching
 from rehost.control.node import Presence
 from rehost.control.receivers import Receivers
 from rehost.control.store import leases, sources
 from rehost.control.store import tasks as table
 from rehost.control.store.database import Database
-from rehost.control.task_record import Task
+from rehost.control.task_record import Launch, LaunchState, Task, failure
+from rehost.control.trying import Trials
 from rehost.errors import DatabaseUnavailable, Error, Internal
+from rehost.model.server import Report
 from rehost.model.task import TaskState
 from rehost.providers.base import Provider, TargetServer
-from rehost.stages.task import News
+from rehost.stages.launch import Outcome, Probe
+from rehost.stages.task import FINISHED, News
+from rehost.task_errors import TargetNotUp
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +42,8 @@ TICK_S = 0.5  # between looks at tasks that another process may have changed
 LEASE_S = 20.0
 RENEW_S = 5.0
 LONGEST_S = 60.0  # between tries of what may heal by itself
-AFTER_THE_AGENT = ("CONFIGURE", "DETTACH_AGENT_IMAGE")
+BOOT_S = 900.0  # for a target to come up; emulated on a busy host it takes minutes
+END_S = 30.0  # for errands to end with the service; then they are left, and done again
 MOVING = (TaskState.RUNNING, TaskState.SYNCING)
 
 
@@ -48,26 +57,39 @@ class Runner:
     """Of one process. `wake` it when a task was changed, or it looks a moment later."""
 
     def __init__(
-        self, database: Database, provider: Provider, receivers: Receivers, *, data: Path
+        self,
+        database: Database,
+        provider: Provider,
+        receivers: Receivers,
+        *,
+        data: Path,
+        probe: Probe | None = None,
     ) -> None:
+        """`probe` is how targets are asked whether they are up, where tasks do not say."""
         self._database = database
         self._provider = provider
         self._receivers = receivers
         self._data = data
         self._presence = Presence(data)
         self._holder = self._presence.holder
+        self._wake = threading.Event()
+        self._errands = Errands(self._wake.set)
+        self._launching = Launching(provider, self._errands, data / "launches", limit_s=BOOT_S)
+        self._probe = probe
+        self._trials = Trials(provider, self._errands, self._launching, probe)
         self._retries: dict[str, _Retry] = {}
         self._held: frozenset[str] = frozenset()
         self._renewed = 0.0
         self._said = ""
         self._stopping = threading.Event()
-        self._wake = threading.Event()
+        self._retry_now = False
         self._thread = threading.Thread(target=self._run, name="runner", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def wake(self) -> None:
+        self._retry_now = True
         self._wake.set()
 
     def close(self) -> None:
@@ -108,10 +130,16 @@ class Runner:
                     log.exception("cannot look after tasks")
                 if self._wake.wait(TICK_S):
                     self._wake.clear()
-                    for retry in self._retries.values():
-                        retry.at = 0.0
+                    self._hurry()
         finally:
             self._leave()
+
+    def _hurry(self) -> None:
+        """After a change by somebody else: what waits to be tried again is tried now."""
+        if self._retry_now:
+            self._retry_now = False
+            for retry in self._retries.values():
+                retry.at = 0.0
 
     def _say_once(self, text: str) -> None:
         """Until something else is to be said, or all is well."""
@@ -120,6 +148,7 @@ class Runner:
             log.warning("%s", text)
 
     def _leave(self) -> None:
+        self._errands.close(patience_s=END_S)
         self._receivers.close()
         try:
             with self._database.write() as db:
@@ -137,6 +166,7 @@ class Runner:
         self._renewed = now
         if not self._held and not dead:
             return
+        before = self._held
         with self._database.write() as db:
             leases.renew(db, self._holder, until=_until())
             if dead:
@@ -146,6 +176,8 @@ class Runner:
             self._presence.bury(owner)
         for task_id in self._receivers.tasks - self._held:
             self._receivers.stop(task_id)
+        for task_id in before - self._held:
+            self._stop_errands(task_id)
 
     def _guarded(
         self, task_id: str, step: Callable[[], None], failed: Callable[[str, Exception], None]
@@ -183,7 +215,7 @@ class Runner:
         log.error("task %s failed: %s", task_id, error)
         with self._database.write() as db:
             if leases.is_held(db, task_id, self._holder) and (task := table.get(db, task_id)):
-                tasks.hear(db, task, News.TARGET_FAILED, error=tasks.failure(known))
+                tasks.hear(db, task, News.TARGET_FAILED, error=failure(known))
 
     def _drive(self, task_id: str) -> None:
         """Do what is to be done now, of one task; most of them wait for their agents."""
@@ -195,7 +227,11 @@ class Runner:
                 source = task and sources.get(db, task.source_id)
             if task is None or source is None:
                 self._receivers.stop(task_id)
+                self._stop_errands(task_id)
                 return
+            if change := self._trials.turn(task, source):
+                self._change(task_id, change)
+                continue
             if not self._stepped(task, source):
                 return
 
@@ -222,7 +258,8 @@ class Runner:
             self._hear(task.id, News.MIGRATED if task.state is TaskState.RUNNING else News.SYNCED)
             return True
         if tasks.is_agents(task, phase):
-            self._open(task, source)
+            if self._is_bare(task, hard=False):
+                self._open(task, source)
             return False
         return self._do(task, source, phase)
 
@@ -239,10 +276,65 @@ class Runner:
                 return False
         elif phase.startswith("FORMAT_DISK"):
             self._insist_on_disks(task, source)
-        elif phase.startswith(AFTER_THE_AGENT) and not self._close(task):
+        elif phase.startswith("CONFIGURE"):
             # Before anybody looks at the disks, all that was received must be on them.
-            return False
+            if not self._close(task):
+                return False
+            return self._launch(task, phase, lambda launch: self._prepared(task, source, launch))
+        elif phase == "DETTACH_AGENT_IMAGE" and targets.starts(task, source):
+            return self._launch(task, phase, lambda launch: self._started(task, launch))
         self._change(task.id, lambda t: tasks.done(t, phase, began=began))
+        return True
+
+    def _launch(
+        self, task: Task, phase: str, step: Callable[[Launch], tuple[Launch, bool] | None]
+    ) -> bool:
+        """Do a step of the target's start, and note it; False if it is still under way."""
+        launch = task.launch
+        if launch is None or not launch.stands:
+            launch = _new_launch(task)
+            self._change(task.id, lambda t: replace(t, launch=launch))
+            return True
+        self._change(task.id, lambda t: tasks.begun(t, phase))
+        made = step(launch)
+        if made is None:
+            return False
+        after, is_done = made
+        self._change(task.id, lambda t: replace(t, launch=after))
+        if after.outcome == Outcome.FAILED:
+            raise TargetNotUp(after.why, after.last_lines)
+        if is_done:
+            self._change(task.id, lambda t: tasks.done(t, phase, began=now_ms()))
+        return True
+
+    def _prepared(
+        self,
+        task: Task,
+        source: Any,  # noqa: ANN401 - a row
+        launch: Launch,
+    ) -> tuple[Launch, bool] | None:
+        if launch.is_prepared:
+            return launch, True
+        if not targets.has_system(source):
+            return replace(launch, is_prepared=True), True
+        report = msgspec.json.decode(source.report, type=Report)
+        options = targets.options(task, report)
+        after = self._launching.prepare(_owner(task.id), launch, report, options)
+        return None if after is None else (after, True)
+
+    def _started(self, task: Task, launch: Launch) -> tuple[Launch, bool] | None:
+        after = self._launching.start(_owner(task.id), launch, targets.probe(task, self._probe))
+        return None if after is None else (after, after.state is LaunchState.DONE)
+
+    def _is_bare(self, task: Task, *, hard: bool) -> bool:
+        """Whether the target is off and has its disks as they were received; see to it."""
+        launch = task.launch
+        if launch is None or not launch.stands:
+            return True
+        after = self._launching.take_down(_owner(task.id), launch, hard=hard)
+        if after is None:
+            return False
+        self._change(task.id, lambda t: replace(t, launch=after))
         return True
 
     def _insist_on_disks(self, task: Task, source: Any) -> None:  # noqa: ANN401 - a row
@@ -280,7 +372,9 @@ class Runner:
 
     def _rest(self, task: Task) -> None:
         """Nothing is to be done for the task any more, until somebody acts on it."""
-        if not self._close(task):
+        if not self._close(task) or trials.is_under_way(task):
+            return
+        if task.state not in FINISHED and not self._is_bare(task, hard=True):
             return
         with self._database.write() as db:
             now = table.get(db, task.id)
@@ -298,14 +392,21 @@ class Runner:
         with self._database.write() as db:
             if not leases.take_discard(db, task_id, self._holder, now=now_ms(), until=_until()):
                 return
-        if not self._receivers.stop(task_id):
+        if not self._receivers.stop(task_id) or not self._stop_errands(task_id):
             return
+        self._provider.delete(trials.clone_id(task_id))
         if discard.server_id is not None:
             self._provider.delete(discard.server_id)
         self._receivers.remove(task_id)
+        self._launching.forget(task_id)
         (self._data / "logs" / f"{task_id}.log").unlink(missing_ok=True)
         with self._database.write() as db:
             leases.forget(db, task_id)
+
+    def _stop_errands(self, task_id: str) -> bool:
+        """Have all errands of a task end; returns whether they have."""
+        ended = [self._errands.stop(owner) for owner in (_owner(task_id), trials.owner(task_id))]
+        return all(ended)
 
     def _hear(self, task_id: str, news: News) -> None:
         with self._database.write() as db:
@@ -324,6 +425,15 @@ class Runner:
 
 def _created(task: Task, server: TargetServer, node: str) -> Task:
     return replace(task, server=server, node=node)
+
+
+def _owner(task_id: str) -> str:
+    """Of the errands about the target itself."""
+    return f"{task_id}/final"
+
+
+def _new_launch(task: Task) -> Launch:
+    return Launch(state=LaunchState.STARTING, server=task.server, cut_at=tasks.cut_at(task))
 
 
 def _explained(task: Task, said: str) -> Task:

@@ -1,7 +1,8 @@
 """What the target of a source is to be like."""
 
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,12 +18,15 @@ from rehost.model.disk import DeviceUse
 from rehost.model.server import Facts, Firmware, Network, Report
 from rehost.providers.base import DiskSpec, Interface, TargetServer, TargetSpec
 from rehost.stages import launch
+from rehost.stages.convert import Options
 from rehost.stages.launch import Probe
 from rehost.task_errors import SourceDiskGone, TargetTooSmall
 
 MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 # The firmware starts from the first disk.
 FIRST = (DeviceUse.BOOT, DeviceUse.OS, DeviceUse.NORMAL)
+SYSTEM = (DeviceUse.BOOT, DeviceUse.OS)
+NEW, DHCP = "new", "dhcp"
 SECTORS = (512, 4096)
 LEAST_MEMORY = 1 << 30  # bytes
 
@@ -51,7 +55,7 @@ def spec(task: Task, source: Any, wishes: Wishes = Wishes()) -> TargetSpec:  # n
         cpus=wishes.cpus or report.cpu_quantity or 1,
         memory=wishes.memory or max(_bytes(report.memory), LEAST_MEMORY),
         firmware=report.firmware or Firmware.BIOS,
-        interfaces=tuple(_interfaces(report, wishes)),
+        interfaces=tuple(_interfaces(report, wishes, options(task, report).macs)),
         boot_file=facts.boot_file,
     )
 
@@ -87,8 +91,39 @@ def transfer(server: TargetServer, source: Any) -> tuple[TransferDisk, ...]:  # 
     return tuple(_checked(server, sizes))
 
 
+def has_system(source: Any) -> bool:  # noqa: ANN401 - a row
+    """Whether the disks that are migrated have a system on them, which can start."""
+    recommended = msgspec.json.decode(source.target, type=InitTargetServer)
+    return any(disk.device_use in SYSTEM for disk in recommended.disks)
+
+
+def starts(task: Task, source: Any) -> bool:  # noqa: ANN401 - a row
+    """Whether the target is to be started in the end."""
+    return task.settings.start_target_server and has_system(source)
+
+
+def options(task: Task, report: Report) -> Options:
+    """How the target is to differ from its source, as the task's configuration says."""
+    wanted = {c.config_key: c.config_value for c in task.configurations}
+    macs = {n.name: _own_mac(task, n.mac) for n in report.networks if n.name}
+    is_new = wanted.get(ConfigKey.TARGET_MAC) == NEW
+    return Options(
+        macs=macs if is_new else {},
+        dhcp=wanted.get(ConfigKey.TARGET_NETWORK) == DHCP,
+        hostname=wanted.get(ConfigKey.TARGET_HOSTNAME),
+        new_identity=wanted.get(ConfigKey.TARGET_IDENTITY) == NEW,
+    )
+
+
 def too_small(disk: TransferDisk, has: int) -> TargetTooSmall:
     return TargetTooSmall(disk.name, has=has, needs=disk.size)
+
+
+def _own_mac(task: Task, mac: str) -> str:
+    """An address for the target instead of the source's: the same one at each call, of the range
+    that QEMU takes addresses from."""
+    digest = hashlib.sha256(f"{task.id}/{mac.lower()}".encode()).digest()
+    return "52:54:00:" + digest[:3].hex(":")
 
 
 def _checked(server: TargetServer, sizes: dict[str | None, int | None]) -> Iterator[TransferDisk]:
@@ -108,14 +143,14 @@ def _disks(facts: Facts, sizes: dict[str, int]) -> Iterator[DiskSpec]:
         yield DiskSpec(name=name, size=size, sector_size=sector if sector in SECTORS else 512)
 
 
-def _interfaces(report: Report, wishes: Wishes) -> Iterator[Interface]:
+def _interfaces(report: Report, wishes: Wishes, macs: Mapping[str, str]) -> Iterator[Interface]:
     """The source's, and as many more as the template has; one at least."""
     known = [n for n in report.networks if MAC.fullmatch(n.mac)]
     for number in range(max(len(known), len(wishes.networks), 1)):
         own = known[number] if number < len(known) else None
         wish = wishes.interface(number)
         yield Interface(
-            mac=own.mac.lower() if own else None,
+            mac=macs.get(own.name or "", own.mac).lower() if own else None,
             network=wish.network,
             address=wish.address or _address(own),
             gateway="" if wish.address else (own and own.gateway) or "",

@@ -4,7 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+import msgspec
+
 from rehost.contract.transfer import TransferDisk
+from rehost.errors import Error
 from rehost.flow import FLOWS, Phase, Runner, progress
 from rehost.model.disk import Btrfs, VolumeGroup
 from rehost.model.server import OsType
@@ -160,8 +163,13 @@ class ConfigKey(StrEnum):
     CONSISTENCY_MODE = "CONSISTENCY_MODE"
     DYNAMIC_PORT = "DYNAMIC_PORT"
     INSTALL_PWD_AGENT = "INSTALL_PWD_AGENT"  # noqa: S105 - no password
-    ON_READ_ERROR = "ON_READ_ERROR"  # our own: "stop", or "skip" what of the source is unreadable
-    BOOT_PROBE = "BOOT_PROBE"  # our own: how the target is asked whether it is up, stages/launch
+    # Our own. What docs/tasks.md says of them is what may be set.
+    ON_READ_ERROR = "ON_READ_ERROR"  # "stop", or "skip" what of the source is unreadable
+    TARGET_MAC = "TARGET_MAC"  # "keep", or "new"
+    TARGET_NETWORK = "TARGET_NETWORK"  # "keep", or "dhcp"
+    TARGET_HOSTNAME = "TARGET_HOSTNAME"  # another one than the source's
+    TARGET_IDENTITY = "TARGET_IDENTITY"  # "keep", or "new" SSH host keys and machine id
+    BOOT_PROBE = "BOOT_PROBE"  # how the target is asked whether it is up, stages/launch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +206,46 @@ class Log:
     size: int | None = None
 
 
+class LaunchState(StrEnum):
+    """Where a start of a server is. A test's comes to all of them, the target's own to three."""
+
+    WANTED = "wanted"  # a test, for which the source is to hold a moment
+    CLONING = "cloning"  # a copy is made of the target's disks
+    STARTING = "starting"  # it is converted and started, until there is a verdict
+    DONE = "done"  # there is one
+    FAILED = "failed"  # there is none, and `error` says why
+    CLEARING = "clearing"  # it is thrown away
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A start of the target, or of a copy of it that is only tried. Times are ms since the epoch.
+
+    `server` is what is started, once it exists; while `stands`, a layer lies over its disks and its
+    machine may run. `point` is the number of the moment that the disks hold, `cut_at` when that
+    was. `changed` says what was done to make it start, in sentences, once it `is_prepared`;
+    `runs_on` what it was started on. `outcome`, `why`, `last_lines` and `failed_units` are the
+    verdict. `error` is JSON, as a task's.
+    """
+
+    state: LaunchState
+    point: int = 0
+    cut_at: int | None = None
+    server: TargetServer | None = None
+    stands: bool = True
+    is_prepared: bool = False
+    changed: tuple[str, ...] = ()
+    runs_on: str = ""
+    boot_at: int | None = None
+    up_at: int | None = None
+    outcome: str = ""
+    why: str = ""
+    last_lines: tuple[str, ...] = ()
+    failed_units: tuple[str, ...] = ()
+    has_screenshot: bool = False
+    error: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A task. Times are ms since the epoch.
@@ -205,6 +253,7 @@ class Task:
     `current`: no newer task was made for its source. `error`: JSON, "" without one. `passphrase`
     is encrypted. `server`: the target, once it was created; it is on the machine `node`.
     `active`: the runner has something to do for it. `receiver_port`: where its target listens.
+    `launch`: the start of the target; `trial`: that of a copy, to see whether it would start.
     """
 
     id: str
@@ -231,6 +280,8 @@ class Task:
     node: str | None = None
     active: bool = False
     receiver_port: int | None = None
+    launch: Launch | None = None
+    trial: Launch | None = None
 
     @property
     def flow(self) -> tuple[Phase, ...]:
@@ -250,6 +301,11 @@ class Task:
     def keeping(self) -> PhaseState:
         """The agent's second phase: to copy what changed, again and again."""
         return self.run.phase(agent_phases(self.flow)[1].name)
+
+
+def failure(error: Error) -> str:
+    """An error as a task keeps it."""
+    return msgspec.json.encode({"error_code": error.code, "error_msg": str(error)}).decode()
 
 
 def agent_phases(flow: Iterable[Phase]) -> tuple[Phase, ...]:

@@ -3,6 +3,7 @@ task, its source and its agent's commands in accord.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,13 +11,13 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from rehost.control import document, judgement, points
+from rehost.control import document, judgement, points, trials
 from rehost.control.clock import now_ms
 from rehost.control.operation import Caller
 from rehost.control.store import commands, sources
 from rehost.control.store import tasks as table
-from rehost.control.task_record import PhaseState, Run, Task, agent_phases
-from rehost.errors import Error, NotYourResource
+from rehost.control.task_record import PhaseState, Run, Task, agent_phases, failure
+from rehost.errors import NotYourResource
 from rehost.flow import Runner
 from rehost.model.server import Report
 from rehost.model.speed import row_at, whole_day
@@ -40,6 +41,8 @@ from rehost.task_errors import (
 )
 
 STARTS = (Action.START, Action.RESTART)
+# What makes the agent go on, or end, though it was to hold still for a trial.
+BETWEEN = (Action.CUTOVER, Action.STOP, Action.ERROR_FOR_OVERSPEED)
 TIME = re.compile(r"(?<!\d)(\d{1,2}):(\d{2})")
 
 
@@ -105,21 +108,28 @@ def act(db: sa.Connection, task: Task, action: Action, *, bucket: str = "") -> T
         raise TaskSuperseded(task.id)
     if action in STARTS:
         _require_startable(db, task)
-    after = _stepped(db, task, step)
-    if action is Action.NETWORK_CHECK:
-        wanted = replace(task.settings, start_network_check=True)
-        after = replace(after, network_check=None, settings=wanted)
-    elif action in STARTS:
-        after = replace(
-            after,
-            run=_begun(after.run, task.flow),
-            start_date=task.start_date or now_ms(),
-            finish_date=None,
-            error="",
-        )
-    elif action is Action.SYNC:
-        after = replace(after, run=_begun_sync(task), finish_date=None, error="")
-    return save(db, task, after)
+    after = _acted(_stepped(db, task, step), action)
+    return save(db, task, trials.cut_off(after) if action in BETWEEN else after)
+
+
+def _acted(task: Task, action: Action) -> Task:
+    """The task, in its new state, as an operator's wish leaves it."""
+    if action in STARTS:
+        run, since = _begun(task.run, task.flow), task.start_date or now_ms()
+        return replace(task, run=run, start_date=since, finish_date=None, error="")
+    changes: Mapping[Action, Callable[[], Task]] = {
+        Action.NETWORK_CHECK: lambda: replace(
+            task,
+            network_check=None,
+            settings=replace(task.settings, start_network_check=True),
+        ),
+        Action.SYNC: lambda: replace(task, run=_begun_sync(task), finish_date=None, error=""),
+        Action.SYNC_FAILED_ROLLBACK: lambda: replace(task, active=True, error=""),
+        Action.TEST: lambda: trials.want(task),
+        Action.CLONE_TEST: lambda: trials.want(task),
+        Action.CLEAR: lambda: trials.clear(task),
+    }
+    return changes.get(action, lambda: task)()
 
 
 def hear(db: sa.Connection, task: Task, news: News, *, error: str = "") -> Task:
@@ -134,6 +144,8 @@ def hear(db: sa.Connection, task: Task, news: News, *, error: str = "") -> Task:
         after = replace(after, run=replace(after.run, migrated=True))
     if after.state not in BUSY_STATES:
         after = replace(after, finish_date=now_ms())
+        if after.state not in stage.FINISHED:
+            after = trials.cut_off(after)
     if error:
         after = replace(after, error=error)
     return save(db, task, after)
@@ -203,11 +215,6 @@ def save(db: sa.Connection, before: Task, after: Task) -> Task:
     return after
 
 
-def failure(error: Error) -> str:
-    """An error as a task keeps it."""
-    return msgspec.json.encode({"error_code": error.code, "error_msg": str(error)}).decode()
-
-
 def shown(task: Task) -> CurrentTask:
     """The task as its source shows it."""
     settings, run = task.settings, task.run
@@ -228,7 +235,7 @@ def shown(task: Task) -> CurrentTask:
         log_collect_status=task.log.status,
         exist_server=settings.exist_server,
         use_public_ip=settings.use_public_ip,
-        clone_server=settings.clone_server,
+        clone_server=trials.shown(task),
         subtask_info=subtask_info(task),
         estimate_complete_time=estimate(task),
         compress_rate=run.compress_rate,
@@ -376,6 +383,21 @@ def done(task: Task, name: str, *, began: int) -> Task:
     return replace(task, run=task.run.with_phase(_done(phase, now_ms())))
 
 
+def begun(task: Task, name: str) -> Task:
+    """The task with this phase begun, if it had not."""
+    phase = task.run.phase(name)
+    phase = replace(phase, start_date=phase.start_date or now_ms())
+    return replace(task, run=task.run.with_phase(phase))
+
+
+def cut_at(task: Task) -> int | None:
+    """Of which moment of the source its target is now, in ms since the epoch."""
+    if point := task.run.point(0):
+        return point.at
+    last = task.keeping if task.run.synchronizes else task.copying
+    return last.end_date
+
+
 def next_phase(task: Task) -> str | None:
     """The phase that is to be done now, None if all are; keeping in step only if it is wanted."""
     for phase in task.flow:
@@ -383,6 +405,14 @@ def next_phase(task: Task) -> str | None:
         if wanted and not task.run.phase(phase.name).is_done:
             return phase.name
     return None
+
+
+def is_cutting_over(task: Task) -> bool:
+    """The source was copied, and its target is being started instead of it."""
+    phase = next_phase(task)
+    first = agent_phases(task.flow)[0].name
+    names = [p.name for p in task.flow]
+    return phase is None or (names.index(phase) > names.index(first) and not is_agents(task, phase))
 
 
 def is_agents(task: Task, phase: str) -> bool:
@@ -406,7 +436,12 @@ def _follow(db: sa.Connection, task: Task) -> None:
         "target_vm_id": target_id(task),
     }
     sources.update(db, task.source_id, values)
-    standing = stage.standing(task.state, copying=task.copying.start_date is not None)
+    standing = stage.standing(
+        task.state,
+        copying=task.copying.start_date is not None,
+        cutting_over=is_cutting_over(task),
+        trying=trials.is_under_way(task),
+    )
     if standing is not None:
         _stand(db, task.source_id, sources.place(db, task.source_id), standing)
 

@@ -22,7 +22,7 @@ from rehost.control.app import create_app
 from rehost.control.auth import Authenticator
 from rehost.control.config import ServeConfig, override
 from rehost.control.heartbeat import Heartbeats
-from rehost.control.provider import open_provider
+from rehost.control.provider import boot_probe, open_provider
 from rehost.control.receivers import Receivers
 from rehost.control.runner import Runner
 from rehost.control.serve import HANDOVER, PARENT, own_pin
@@ -91,7 +91,9 @@ def _runner(services: Services) -> Runner:
         host = "0.0.0.0"  # noqa: S104
     receivers = Receivers(config.data / "receivers", services.authority, host=host)
     provider = open_provider(config)
-    return Runner(services.database, provider, receivers, data=config.data)
+    return Runner(
+        services.database, provider, receivers, data=config.data, probe=boot_probe(config)
+    )
 
 
 def _keystone(config: ServeConfig, database: Database) -> "Keystone | None":

@@ -185,6 +185,14 @@ class CanReach(Protocol):
 
 
 @runtime_checkable
+class KnowsHost(Protocol):
+    """Optional: runs machines on this host, and knows what that can do."""
+
+    def is_accelerated(self) -> bool:
+        """Whether machines run here with hardware virtualisation; finding out takes a moment."""
+
+
+@runtime_checkable
 class CanScreenshot(Protocol):
     """Optional: shows a server's screen."""
 

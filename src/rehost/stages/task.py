@@ -1,7 +1,7 @@
 """What may happen to a task, and what follows. Pure: whoever calls stores the step.
 
-ACTIONS and REPORTS are the whole of it; docs/task-states.md shows them. An action that depends on
-what no stage can do yet (a test launch, a rollback) is in no line, and so is refused.
+ACTIONS and REPORTS are the whole of it; docs/task-states.md shows them. An action that is in no
+line of a state is refused there.
 """
 
 from collections.abc import Mapping
@@ -80,6 +80,17 @@ _LOGS: Mapping[tuple[TaskState, Action], Step] = {
     if state is not TaskState.DELETING
 }
 
+# A copy of the target is tried beside what the task does, and thrown away whatever it does then.
+_TRIALS: Mapping[tuple[TaskState, Action], Step] = {
+    (state, action): Step(state)
+    for state in (TaskState.SYNCING, TaskState.MIGRATE_SUCCESS, TaskState.SYNC_SUCCESS)
+    for action in (Action.TEST, Action.CLONE_TEST)
+} | {
+    (state, Action.CLEAR): Step(state)
+    for state in TaskState
+    if state not in (TaskState.READY, TaskState.DELETING)
+}
+
 ACTIONS: Mapping[tuple[TaskState, Action], Step] = {
     (TaskState.READY, Action.START): _BEGIN,
     (TaskState.RUNNING, Action.STOP): _STOP,
@@ -95,7 +106,11 @@ ACTIONS: Mapping[tuple[TaskState, Action], Step] = {
     (TaskState.SYNCING, Action.ERROR_FOR_OVERSPEED): _STOP,
     (TaskState.SYNC_SUCCESS, Action.SYNC): _SYNC,
     (TaskState.SYNC_FAIL, Action.SYNC): _SYNC,
+    # As if it had never been cut over: a start goes on with keeping in step.
+    (TaskState.SYNC_FAIL, Action.SYNC_FAILED_ROLLBACK): Step(TaskState.ABORT),
+    (TaskState.SYNC_SUCCESS, Action.SYNC_FAILED_ROLLBACK): Step(TaskState.ABORT),
     **_CHECKS,
+    **_TRIALS,
     **_LOGS,
 }
 
@@ -133,13 +148,20 @@ STANDINGS: Mapping[TaskState, tuple[SourceState, MigrationCycle]] = {
 FINISHED = frozenset({TaskState.MIGRATE_SUCCESS, TaskState.SYNC_SUCCESS})
 
 
-def standing(state: TaskState, *, copying: bool) -> tuple[SourceState, MigrationCycle] | None:
+def standing(
+    state: TaskState, *, copying: bool, cutting_over: bool, trying: bool
+) -> tuple[SourceState, MigrationCycle] | None:
     """Where the source of a task in `state` stands; None: where the checks put it.
 
-    `copying`: the agent has begun to copy.
+    `copying`: the agent has begun to copy. `cutting_over`: it is done with it. `trying`: a copy of
+    the target is tried.
     """
+    if state in (TaskState.RUNNING, TaskState.SYNCING) and cutting_over:
+        return SourceState.CUTOVERING, MigrationCycle.CUTOVERING
     if state is TaskState.RUNNING and copying:
         return SourceState.REPLICATE, MigrationCycle.REPLICATING
+    if state is TaskState.SYNCING and trying:
+        return SourceState.CLONING, MigrationCycle.SYNCING
     return STANDINGS.get(state)
 
 

@@ -1,5 +1,6 @@
 """How a task is to go about it: how fast at what time of day, and what its agent does otherwise."""
 
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -34,7 +35,13 @@ NUMBERS = {
 }
 
 
-CHOICES = {ConfigKey.ON_READ_ERROR: ("stop", "skip")}
+CHOICES = {
+    ConfigKey.ON_READ_ERROR: ("stop", "skip"),
+    ConfigKey.TARGET_MAC: ("keep", "new"),
+    ConfigKey.TARGET_NETWORK: ("keep", "dhcp"),
+    ConfigKey.TARGET_IDENTITY: ("keep", "new"),
+}
+HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 
 
 class MigrateType(StrEnum):
@@ -160,6 +167,8 @@ def _wrong(given: ConfigBody) -> str | None:
             return str(e)
     if value not in CHOICES.get(key, (value,)):
         return f"{key} is one of {', '.join(CHOICES[key])}"
+    if key is ConfigKey.TARGET_HOSTNAME and not HOSTNAME.fullmatch(value):
+        return f"{value!r} is no name for a host"
     return None
 
 

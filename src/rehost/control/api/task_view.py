@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from rehost.control import tasks
+from rehost.control import tasks, trials
 from rehost.control.api.source_body import InitTargetServer, Millis
 from rehost.control.api.task_body import (
     ConfigBody,
@@ -182,7 +182,7 @@ def full(task: Task, source: sa.Row[Any], sizes: dict[str, int]) -> ShowTaskResp
         float_ip="",
         remain_seconds=task.run.remain_time,
         target_snapshot_id=settings.snapshot_ids,
-        clone_server=settings.clone_server,
+        clone_server=trials.shown(task),
         sub_tasks=tuple(
             SubTask(**_phase(number, phase), migrate_speed=phase.migrate_speed, user_op="")
             for number, phase in enumerate(task.run.phases)
@@ -200,7 +200,7 @@ def listed(task: Task, source: sa.Row[Any]) -> TasksResponseBody:
         source_server=SourceServerAssociatedWithTask(**_source(source)),
         target_server=TargetServerAssociatedWithTask(**_target_named(task, source)),
         log_collect_status=task.log.status,
-        clone_server=_brief(task.settings.clone_server),
+        clone_server=_brief(trials.shown(task)),
         syncing=task.settings.syncing,
         special_config=tuple(configurations(task)),
     )

@@ -259,6 +259,8 @@ tasks = sa.Table(
     sa.Column("node", sa.String(64)),  # the machine that has the target's disks
     sa.Column("active", sa.Boolean, nullable=False),  # the runner has something to do
     sa.Column("receiver_port", sa.Integer),
+    sa.Column("launch", sa.Text, nullable=False, server_default="null"),
+    sa.Column("trial", sa.Text, nullable=False, server_default="null"),
     # Which runner drives it, and until when it may without saying so again.
     sa.Column("lease_owner", sa.String(64)),
     sa.Column("lease_until", sa.BigInteger, nullable=False),

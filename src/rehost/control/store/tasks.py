@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from rehost.control.clock import now_ms
 from rehost.control.store.schema import consistency_results, discards, task_counts, tasks
-from rehost.control.task_record import Configuration, Log, NetworkCheck, Run, Settings, Task
+from rehost.control.task_record import Configuration, Launch, Log, NetworkCheck, Run, Settings, Task
 from rehost.model.server import OsType
 from rehost.model.speed import SpeedRow
 from rehost.model.task import TaskState, TaskType
@@ -28,6 +28,8 @@ JSON: dict[str, Any] = {
     "network_check": NetworkCheck | None,
     "log": Log,
     "server": TargetServer | None,
+    "launch": Launch | None,
+    "trial": Launch | None,
 }
 PLAIN = tuple(f.name for f in fields(Task) if f.name not in JSON)
 ENUMS: dict[str, Any] = {"type": TaskType, "os_type": OsType, "state": TaskState}

@@ -45,7 +45,7 @@ BIOS_CONSOLE = (0x3F8).to_bytes(2, "little")  # the first serial port
 
 
 class QemuProvider:
-    """Also CanClone, CanLayer, CanReach, CanScreenshot, HasConsole."""
+    """Also CanClone, CanLayer, CanReach, CanScreenshot, HasConsole, KnowsHost."""
 
     name = "qemu"
 
@@ -66,7 +66,7 @@ class QemuProvider:
                 if running is not None and record.launch:
                     return record.launch
             probed = self.acceleration()
-            launch = Launch(accelerated=probed.acceleration is Acceleration.KVM, said=probed.why)
+            launch = Launch(accelerated=self.is_accelerated(), said=probed.why)
             write(folder, replace(record, launch=launch))
             self._start(record, folder, probed.acceleration)
             log.info("%s: started, %s", server_id, launch.said)
@@ -124,6 +124,9 @@ class QemuProvider:
     def accepts(self, server_id: str, port: int) -> bool:
         with self._folders.held(server_id) as (record, folder):
             return forward.accepts(folder, self._way_in(record), port)
+
+    def is_accelerated(self) -> bool:
+        return self.acceleration().acceleration is Acceleration.KVM
 
     def acceleration(self) -> Probed:
         """What machines run on here; the trial takes a moment, once for each provider."""

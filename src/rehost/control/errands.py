@@ -1,0 +1,82 @@
+"""What takes a runner long, done beside it: converting a target, waiting until it is up.
+
+An errand may be cut off anywhere, by the end of the process too: it must be safe to do again. What
+it gives counts only once its runner has taken it and noted it, under its lease.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar, cast
+
+T = TypeVar("T")
+Stopped = Callable[[], bool]
+Work = Callable[[Stopped], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """What came of an errand."""
+
+    value: T
+
+
+@dataclass(eq=False)
+class _Errand:
+    thread: threading.Thread
+    stopping: threading.Event = field(default_factory=threading.Event)
+    value: object = None
+    error: BaseException | None = None
+
+
+class Errands:
+    """Of one runner, and for its thread alone. `wake` is called whenever one has ended."""
+
+    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
+        self._wake = wake
+        self._running: dict[tuple[str, str], _Errand] = {}
+
+    def turn(self, owner: str, name: str, work: Work[T]) -> Done[T] | None:
+        """What came of the errand, once; None while it is under way: ask again.
+
+        The first call begins it. Raises what it raised. `work` is told whether it is to stop.
+        """
+        key = owner, name
+        errand = self._running.get(key)
+        if errand is None:
+            self._running[key] = self._begin(f"{name} {owner}", work)
+            return None
+        if errand.thread.is_alive():
+            return None
+        del self._running[key]
+        if errand.error is not None:
+            raise errand.error
+        return Done(cast(T, errand.value))
+
+    def stop(self, owner: str) -> bool:
+        """Have all of an owner's errands end; returns whether they have. What they give is lost."""
+        for key in [key for key in self._running if key[0] == owner]:
+            errand = self._running[key]
+            errand.stopping.set()
+            if not errand.thread.is_alive():
+                del self._running[key]
+        return all(key[0] != owner for key in self._running)
+
+    def close(self, *, patience_s: float) -> None:
+        """Have all errands end, and wait for them so long."""
+        for errand in self._running.values():
+            errand.stopping.set()
+        for errand in self._running.values():
+            errand.thread.join(patience_s)
+
+    def _begin(self, name: str, work: Work[T]) -> _Errand:
+        def run() -> None:
+            try:
+                errand.value = work(errand.stopping.is_set)
+            except Exception as e:
+                errand.error = e
+            self._wake()
+
+        errand = _Errand(threading.Thread(target=run, name=name, daemon=True))
+        errand.thread.start()
+        return errand

@@ -1,0 +1,190 @@
+"""Starts servers and sees whether they come up: targets, and copies of them that are tried.
+
+Whatever it does, it does on a layer over a server's disks. What those hold stays, so that each step
+may be cut off and done again, and a start that fails costs nothing.
+"""
+
+import logging
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rehost.control.clock import now_ms
+from rehost.control.errands import Errands, Stopped
+from rehost.control.task_record import Launch, LaunchState
+from rehost.errors import Error
+from rehost.model.server import Report
+from rehost.providers import base
+from rehost.providers.base import CanLayer, CanScreenshot, HasConsole, Power, Provider
+from rehost.stages import convert
+from rehost.stages.launch import WINDOW, Outcome, Probe, Verdict, watch
+from rehost.system.files import write_atomically
+
+log = logging.getLogger(__name__)
+
+CONSOLE = "console.log"
+SCREENSHOT = "screenshot.png"
+CONVERSION = "conversion.log"
+NO_CONSOLE = "nothing can be said: what the target was made by does not show its console"
+UNCHANGED = "nothing was changed: it can start as it is"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """The verdict on a start, and when it was up."""
+
+    verdict: Verdict
+    up_at: int | None
+    has_screenshot: bool
+
+
+class Launching:
+    """For one runner's thread. `folder` keeps what servers said and showed, by `owner`."""
+
+    def __init__(
+        self, provider: Provider, errands: Errands, folder: Path, *, limit_s: float
+    ) -> None:
+        """A server that is not up, and has not failed, within `limit_s` is let run."""
+        self._provider = provider
+        self._errands = errands
+        self._folder = folder
+        self._limit_s = limit_s
+
+    def prepare(
+        self, owner: str, launch: Launch, report: Report, options: convert.Options
+    ) -> Launch | None:
+        """The launch with its server made ready to start; None while that is under way.
+
+        Raises what converting raises.
+        """
+        server = _server(launch)
+
+        def work(stopped: Stopped) -> tuple[str, ...]:
+            return self._prepared(owner, server, report, options, stopped)
+
+        done = self._errands.turn(owner, "prepare", work)
+        return None if done is None else replace(launch, is_prepared=True, changed=done.value)
+
+    def start(self, owner: str, launch: Launch, probe: Probe | None) -> Launch | None:
+        """The launch one step further, at last with its verdict; None while that is under way.
+
+        Raises what starting a server raises.
+        """
+        server_id = _server(launch).id
+        if launch.boot_at is None:
+            begun = self._errands.turn(owner, "boot", lambda _: self._provider.boot(server_id))
+            if begun is None:
+                return None
+            return replace(launch, boot_at=now_ms(), runs_on=begun.value.said)
+        seen = self._errands.turn(
+            owner, "watch", lambda stopped: self._watched(owner, server_id, probe, stopped)
+        )
+        return None if seen is None else _judged(launch, seen.value)
+
+    def take_down(self, owner: str, launch: Launch, *, hard: bool) -> Launch | None:
+        """The launch with its server off and its disks as they were; None while under way."""
+        if not self._errands.stop(owner):
+            return None
+        server_id = _server(launch).id
+        # An owner of its own: the errands of the start are stopped at each call.
+        done = self._errands.turn(f"{owner}/down", "down", lambda _: self._down(server_id, hard))
+        return None if done is None else replace(launch, stands=False)
+
+    def forget(self, task_id: str) -> None:
+        """Delete what is kept of all starts of a task."""
+        shutil.rmtree(self._folder / task_id, ignore_errors=True)
+
+    def _prepared(
+        self,
+        owner: str,
+        server: base.TargetServer,
+        report: Report,
+        options: convert.Options,
+        stopped: Stopped,
+    ) -> tuple[str, ...]:
+        if not isinstance(self._provider, CanLayer):
+            # What cannot be undone is not begun.
+            return ()
+        # What an attempt that was cut off left is in no known state.
+        self._provider.drop_layer(server.id)
+        layered = self._provider.layer(server.id)
+        plan = convert.plan(report, options)
+        if plan.is_empty:
+            return (UNCHANGED,)
+        for reason in plan.reasons:
+            log.info("%s: to be converted: %s", server.id, reason)
+        home = self._home(owner)
+        return convert.convert(
+            layered.disks,
+            plan,
+            accelerated=_is_accelerated(self._provider),
+            log=home / CONVERSION,
+            stopped=stopped,
+        )
+
+    def _watched(self, owner: str, server_id: str, probe: Probe | None, stopped: Stopped) -> _Seen:
+        # Again: this host may have been turned off meanwhile.
+        self._provider.boot(server_id)
+        if not isinstance(self._provider, HasConsole):
+            verdict = Verdict(
+                outcome=Outcome.UNKNOWN, why=NO_CONSOLE, last_lines=(), failed_units=()
+            )
+            return _Seen(verdict=verdict, up_at=None, has_screenshot=False)
+        began = now_ms()
+        verdict = watch(
+            self._provider, server_id, limit_s=self._limit_s, probe=probe, stopped=stopped
+        )
+        home = self._home(owner)
+        console = self._provider.console(server_id, last=WINDOW)
+        write_atomically(home / CONSOLE, console, mode=0o600)
+        return _Seen(
+            verdict=verdict,
+            up_at=began + int(verdict.seconds * 1000) if verdict.outcome is Outcome.UP else None,
+            has_screenshot=self._photographed(server_id, home / SCREENSHOT),
+        )
+
+    def _photographed(self, server_id: str, file: Path) -> bool:
+        file.unlink(missing_ok=True)
+        if (
+            isinstance(self._provider, CanScreenshot)
+            and self._provider.power(server_id) is Power.ON
+        ):
+            # It may have turned itself off, and a picture is no reason to fail.
+            with suppress(Error):
+                write_atomically(file, self._provider.screenshot(server_id), mode=0o600)
+                return True
+        return False
+
+    def _down(self, server_id: str, hard: bool) -> None:
+        self._provider.stop(server_id, hard=hard)
+        if isinstance(self._provider, CanLayer):
+            self._provider.drop_layer(server_id)
+
+    def _home(self, owner: str) -> Path:
+        home = self._folder / owner
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return home
+
+
+def _server(launch: Launch) -> base.TargetServer:
+    assert launch.server is not None  # noqa: S101 - it has one once it starts
+    return launch.server
+
+
+def _judged(launch: Launch, seen: _Seen) -> Launch:
+    verdict = seen.verdict
+    return replace(
+        launch,
+        state=LaunchState.DONE,
+        up_at=seen.up_at,
+        outcome=verdict.outcome,
+        why=verdict.why,
+        last_lines=verdict.last_lines,
+        failed_units=verdict.failed_units,
+        has_screenshot=seen.has_screenshot,
+    )
+
+
+def _is_accelerated(provider: Provider) -> bool:
+    return isinstance(provider, base.KnowsHost) and provider.is_accelerated()

@@ -1,0 +1,87 @@
+"""Test launches: a copy of the target as its source was at one moment, started where it reaches
+nobody, while the target is kept in step.
+
+What an operator wishes, what that means for the agent, and how it is shown; trying.py does it.
+"""
+
+from dataclasses import replace
+
+import msgspec
+
+from rehost.control.task_record import Launch, LaunchState, Task, failure
+from rehost.model.task import CloneServer, TaskState
+from rehost.task_errors import TrialCutOff
+
+# The source's agent sends nothing from the moment that is copied until the copy is made.
+HOLDING = (LaunchState.WANTED, LaunchState.CLONING)
+ENDED = (LaunchState.DONE, LaunchState.FAILED)
+# As the API calls them.
+SHOWN = {
+    LaunchState.WANTED: "READY",
+    LaunchState.CLONING: "PREPARING",
+    LaunchState.STARTING: "CREATING",
+    LaunchState.DONE: "FINISHED",
+    LaunchState.FAILED: "ERROR",
+    LaunchState.CLEARING: "NOT_READY",
+}
+
+
+def clone_id(task_id: str) -> str:
+    return f"{task_id}-test"
+
+
+def owner(task_id: str) -> str:
+    return f"{task_id}/test"
+
+
+def is_under_way(task: Task) -> bool:
+    return task.trial is not None and task.trial.state not in ENDED
+
+
+def want(task: Task) -> Task:
+    """The task with another trial, instead of an earlier one; the same if one is under way."""
+    if is_under_way(task) and task.trial and task.trial.state is not LaunchState.CLEARING:
+        return task
+    point = task.run.points_wanted
+    if task.state is TaskState.SYNCING:
+        point += 1
+        task = replace(task, run=replace(task.run, points_wanted=point))
+    return replace(task, active=True, trial=Launch(state=LaunchState.WANTED, point=point))
+
+
+def clear(task: Task) -> Task:
+    """The task whose trial is to be thrown away."""
+    if task.trial is None:
+        return task
+    return replace(noted(task, replace(task.trial, state=LaunchState.CLEARING)), active=True)
+
+
+def cut_off(task: Task) -> Task:
+    """The task as something comes between: its agent holds no moment any more."""
+    if task.trial is None or task.trial.state not in HOLDING:
+        return task
+    failed = replace(task.trial, state=LaunchState.FAILED, error=failure(TrialCutOff()))
+    return noted(task, failed)
+
+
+def noted(task: Task, trial: Launch | None) -> Task:
+    """The task with its trial as it is now; the agent need not hold what that does not wait for."""
+    if trial is not None and trial.state in HOLDING:
+        return replace(task, trial=trial)
+    run = replace(task.run, points_taken=task.run.points_wanted)
+    return replace(task, trial=trial, run=run)
+
+
+def shown(task: Task) -> CloneServer | None:
+    """As the API shows a trial; what a client said of one is shown where there is none."""
+    trial = task.trial
+    if trial is None:
+        return task.settings.clone_server
+    error = msgspec.json.decode(trial.error) if trial.error else {}
+    return CloneServer(
+        vm_id=trial.server.id if trial.server else "",
+        name=trial.server.name if trial.server else "",
+        clone_state=SHOWN[trial.state],
+        clone_error=error.get("error_code", ""),
+        error_msg=error.get("error_msg", ""),
+    )

@@ -1,0 +1,121 @@
+"""Walks test launches from an operator's wish to their verdicts, for a runner.
+
+One that fails never fails its task: that is kept in step whatever becomes of it.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from rehost.control import targets
+from rehost.control.errands import Errands
+from rehost.control.launching import Launching
+from rehost.control.task_record import Launch, LaunchState, Point, Task, failure
+from rehost.control.trials import ENDED, clone_id, noted, owner
+from rehost.errors import DatabaseUnavailable, Error, Internal
+from rehost.model.server import Report
+from rehost.model.task import TaskState
+from rehost.providers.base import CanClone, Provider, TargetServer
+from rehost.stages.launch import Probe
+from rehost.stages.task import FINISHED
+from rehost.task_errors import CannotClone, CloneOutdated, PointFailed, TrialCutOff
+
+log = logging.getLogger(__name__)
+
+
+class Trials:
+    """Of one runner, and for its thread alone."""
+
+    def __init__(
+        self, provider: Provider, errands: Errands, launching: Launching, probe: Probe | None
+    ) -> None:
+        """`probe` is how copies are asked whether they are up, where tasks do not say."""
+        self._provider = provider
+        self._probe = probe
+        self._errands = errands
+        self._launching = launching
+
+    def turn(self, task: Task, source: Any) -> Callable[[Task], Task] | None:  # noqa: ANN401 - a row
+        """What is to be noted of a task's trial; None if nothing has come of it yet."""
+        trial = task.trial
+        if trial is None or trial.state in ENDED:
+            return None
+        try:
+            after = self._next(task, source, trial)
+        except DatabaseUnavailable:
+            raise
+        except Exception as e:
+            if not isinstance(e, Error):
+                log.exception("task %s: its test launch failed", task.id)
+            known = e if isinstance(e, Error) else Internal(f"test launch of task {task.id}")
+            log.warning("task %s: its test launch failed: %s", task.id, e)
+            after = replace(trial, state=LaunchState.FAILED, error=failure(known))
+        if after is trial:
+            return None
+        return lambda now: noted(now, after) if now.trial == trial else now
+
+    def _next(self, task: Task, source: Any, trial: Launch) -> Launch | None:  # noqa: ANN401
+        """The trial one step further, the same if it waits; None once it is thrown away."""
+        match trial.state:
+            case LaunchState.WANTED:
+                return self._held(task, trial)
+            case LaunchState.CLONING:
+                done = self._errands.turn(owner(task.id), "clone", lambda _: self._cloned(task))
+                if done is None:
+                    return trial
+                return replace(trial, state=LaunchState.STARTING, server=done.value)
+            case LaunchState.CLEARING:
+                return self._cleared(task, trial)
+        return self._started(task, source, trial) or trial
+
+    def _held(self, task: Task, trial: Launch) -> Launch:
+        """Once the target is what its source was at one moment, and stays so."""
+        if not self._errands.stop(owner(task.id)):
+            return trial  # of an earlier trial, which was cut off
+        if task.state in FINISHED:
+            cut_at = task.launch.cut_at if task.launch else None
+            return replace(trial, state=LaunchState.CLONING, cut_at=cut_at)
+        if task.state is not TaskState.SYNCING:
+            raise TrialCutOff
+        point = task.run.point(trial.point)
+        if point is None:
+            return trial
+        if point.error_code:
+            raise PointFailed(point.error_code, point.error_msg)
+        return replace(trial, state=LaunchState.CLONING, cut_at=point.at)
+
+    def _cloned(self, task: Task) -> TargetServer:
+        if not isinstance(self._provider, CanClone):
+            raise CannotClone(self._provider.name)
+        assert task.server is not None  # noqa: S101 - it is being kept in step
+        self._provider.delete(clone_id(task.id))
+        clone = self._provider.clone(task.server.id, clone_id(task.id))
+        point = task.run.point(task.trial.point) if task.trial else None
+        if task.state is TaskState.SYNCING and point and _is_written_since(task.server, point):
+            raise CloneOutdated
+        return clone
+
+    def _started(self, task: Task, source: Any, trial: Launch) -> Launch | None:  # noqa: ANN401
+        if trial.is_prepared:
+            probe = targets.probe(task, self._probe)
+            return self._launching.start(owner(task.id), trial, probe)
+        report = msgspec.json.decode(source.report, type=Report)
+        options = targets.options(task, report)
+        return self._launching.prepare(owner(task.id), trial, report, options)
+
+    def _cleared(self, task: Task, trial: Launch) -> Launch | None:
+        if not self._errands.stop(owner(task.id)):
+            return trial
+        done = self._errands.turn(
+            f"{owner(task.id)}/gone", "clear", lambda _: self._provider.delete(clone_id(task.id))
+        )
+        return trial if done is None else None
+
+
+def _is_written_since(server: TargetServer, point: Point) -> bool:
+    """Whether a disk was written after the agent said that it holds still: it was started again."""
+    latest = max(disk.path.stat().st_mtime_ns for disk in server.disks)
+    return latest > point.told_at * 1_000_000
