@@ -25,7 +25,7 @@ def make_disk(image: Path) -> None:
         raise CommandMissing("mkfs.ext4 (package e2fsprogs)")
     with image.open("wb") as disk:
         disk.truncate(SIZE)
-        disk.write(_partition_table())
+        disk.write(partition_table(SIZE))
     files = image.with_suffix(".files")
     try:
         _gather(Path(os.__file__).parent, files)
@@ -36,8 +36,8 @@ def make_disk(image: Path) -> None:
         shutil.rmtree(files, ignore_errors=True)
 
 
-def _partition_table() -> bytes:
-    """An MBR: one partition of Linux, from START to the end."""
+def partition_table(size: int) -> bytes:
+    """The MBR of a disk of so many bytes: one partition of Linux, from START to the end."""
     entry = struct.pack(
         "<B3sB3sII",
         0,
@@ -45,7 +45,7 @@ def _partition_table() -> bytes:
         LINUX,
         b"\xfe\xff\xff",
         START // SECTOR,
-        (SIZE - START) // SECTOR,
+        (size - START) // SECTOR,
     )
     signature = b"RHDM"  # the disk's, by which systems tell disks apart
     return bytes(440) + signature + bytes(2) + entry + bytes(48) + b"\x55\xaa"
