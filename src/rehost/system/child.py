@@ -1,7 +1,9 @@
 """A program that works beside this one and talks with it in lines of text."""
 
 import contextlib
+import os
 import queue
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,6 +64,12 @@ class Child:
             self._popen.kill()
             self._popen.wait()
         self._reader.join(PATIENCE_S)
+
+    def kill(self) -> None:
+        """End it and what it started, at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self.end()
 
     def _read(self) -> None:
         assert self._popen.stdout is not None  # noqa: S101

@@ -1,7 +1,8 @@
 import pytest
 
 from rehost.model.server import Card, DeviceName, Hardware, NamedBy, Network, Root
-from rehost.stages.convert import NewMac, Options, Pin, plan
+from rehost.stages.convert import Options, plan
+from rehost.stages.convert.network import Wish
 from tests.unit.check.reports import linux
 
 MAC, OTHER = "52:54:00:12:34:56", "52:54:00:00:00:99"
@@ -17,36 +18,46 @@ def test_nothing_is_done_to_a_system_that_starts_as_it_is():
 
 
 def test_name_by_slot_is_tied_to_the_address_of_the_target():
-    assert plan(linux(cards=(SLOT,)), NONE).pins == (Pin(name="ens3", mac=MAC),)
+    assert plan(linux(cards=(SLOT,)), NONE).network == Wish(names={"ens3": MAC})
     made = plan(linux(cards=(SLOT,)), Options(macs={"ens3": OTHER.upper()}))
-    assert made.pins == (Pin(name="ens3", mac=OTHER),)
-    assert made.macs == (NewMac(name="ens3", old=MAC, new=OTHER),)
+    assert made.network == Wish(names={"ens3": MAC}, macs={MAC: OTHER})
 
 
 def test_name_by_address_is_tied_only_to_another_address():
     card = Card(name="enx525400123456", mac=MAC, named_by=NamedBy.ADDRESS)
-    assert plan(linux(cards=(card,)), NONE).pins == ()
+    assert plan(linux(cards=(card,)), NONE).network is None
     made = plan(linux(cards=(card,)), Options(macs={card.name: OTHER}))
-    assert made.pins == (Pin(name=card.name, mac=OTHER),)
+    assert made.network == Wish(names={card.name: MAC}, macs={MAC: OTHER})
 
 
 def test_names_that_the_kernel_counts_are_tied_where_there_are_two():
     second = Card(name="eth1", mac=OTHER, named_by=NamedBy.KERNEL)
     made = plan(linux(cards=(KEPT, second)), NONE)
-    assert [pin.name for pin in made.pins] == ["eth0", "eth1"]
+    assert made.network == Wish(names={"eth0": MAC, "eth1": OTHER})
 
 
 def test_cards_that_share_an_address_are_left_and_this_is_said():
     twin = Card(name="ens4", mac=MAC, named_by=NamedBy.PLACE)
     made = plan(linux(cards=(SLOT, twin)), NONE)
-    assert made.pins == ()
+    assert made.network is None
     assert "interface ens4 has no MAC address of its own to tie its name to" in made.reasons
 
 
 def test_bonds_and_vlans_are_not_cards():
     networks = tuple(Network(name=n, mac=MAC) for n in ("bond0", "bond0.7", "br0"))
     card = Network(name="ens3", mac=OTHER)
-    assert plan(linux(networks=(*networks, card)), NONE).pins == (Pin(name="ens3", mac=OTHER),)
+    made = plan(linux(networks=(*networks, card)), NONE)
+    assert made.network == Wish(names={"ens3": OTHER})
+
+
+def test_dhcp_is_wanted_of_all_cards_also_of_those_that_keep_their_names():
+    assert plan(linux(cards=(KEPT,)), Options(dhcp=True)).network == Wish(
+        names={"eth0": MAC}, dhcp=True
+    )
+
+
+def test_addresses_that_cannot_be_are_refused():
+    assert "not a hardware address" in plan(linux(), Options(macs={"eth0": "x"})).refused
 
 
 def test_device_without_a_lasting_name_is_left_and_this_is_said():

@@ -3,7 +3,7 @@
 `plan` decides from the source's report; `convert` does it to the layer's images.
 """
 
-from rehost.stages.convert.plan import NewMac, Options, Pin, Plan, plan
+from rehost.stages.convert.plan import Options, Plan, plan
 from rehost.stages.convert.run import convert
 
-__all__ = ["NewMac", "Options", "Pin", "Plan", "convert", "plan"]
+__all__ = ["Options", "Plan", "convert", "plan"]

@@ -1,16 +1,11 @@
 """Do to a copied system's files what was planned, and say what was done."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from rehost.stages.convert import devices, identity, pins
+from rehost.stages.convert import devices, identity, network
 from rehost.stages.convert.guest import Guest
+from rehost.stages.convert.network import Wish
 from rehost.stages.convert.plan import Plan
-
-SYSTEMD = (
-    "/usr/lib/systemd/libsystemd-shared-*",
-    "/lib/systemd/libsystemd-shared-*",
-    "/usr/lib/*/systemd/libsystemd-shared-*",
-)
 
 
 def apply(guest: Guest, plan: Plan) -> Iterator[str]:
@@ -19,7 +14,8 @@ def apply(guest: Guest, plan: Plan) -> Iterator[str]:
     New SSH host keys are new ones each time.
     """
     yield from _name_devices(guest, plan)
-    yield from _pin(guest, plan)
+    if plan.network:
+        yield from _rewrite_network(guest, plan.network)
     yield from _rename(guest, plan)
     if plan.new_identity:
         yield from _renew(guest, plan)
@@ -57,15 +53,26 @@ def _changed_lines(old: bytes, new: bytes) -> str:
     return f"{len(lines)} lines changed: {shown}" if len(lines) > 1 else f"changed to {shown}"
 
 
-def _pin(guest: Guest, plan: Plan) -> Iterator[str]:
-    if not plan.pins:
-        return
-    version = pins.systemd_version(path for pattern in SYSTEMD for path in guest.glob(pattern))
-    for pin in plan.pins:
-        path, content = pins.pin_file(pin, version)
-        if guest.read(path) != content.encode():
-            guest.write(path, content.encode())
-        yield f"{path}: the card with the MAC address {pin.mac} is named {pin.name}"
+def _rewrite_network(guest: Guest, wish: Wish) -> Iterator[str]:
+    files = dict(_read(guest, network.FILES)) | dict(_names(guest, network.EXISTING))
+    rewriting = network.rewrite(files, wish)
+    for path, content in rewriting.files.items():
+        if content is None:
+            guest.remove(path)
+        else:
+            guest.write(path, content)
+    yield from (*rewriting.changes, *rewriting.notes)
+
+
+def _read(guest: Guest, patterns: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    for path in (path for pattern in patterns for path in guest.glob(pattern)):
+        content = guest.read(path)
+        if content is not None:
+            yield path, content
+
+
+def _names(guest: Guest, patterns: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    yield from ((path, b"") for pattern in patterns for path in guest.glob(pattern))
 
 
 def _rename(guest: Guest, plan: Plan) -> Iterator[str]:

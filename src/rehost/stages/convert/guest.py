@@ -134,7 +134,7 @@ def opened(
         yield appliance
         appliance.close()
     except BaseException:
-        child.end(patience_s=0)  # libguestfs ends its appliance when this program is gone
+        child.kill()
         raise
     child.end()
 

@@ -8,9 +8,11 @@ What libguestfs says goes to standard error. The end of input ends it.
 from __future__ import annotations  # it runs on Pythons that are older than Rehost's
 
 import base64
+import ctypes
 import json
 import os
 import posixpath
+import signal
 import sys
 from typing import Any
 
@@ -23,6 +25,7 @@ except ImportError:
 NEEDED = ("/", "/boot", "/etc", "/usr", "/var", "/var/lib")
 WELCOME = ("/boot/efi", "/efi")
 NEW = ".rehost-new"
+PR_SET_PDEATHSIG = 1
 
 
 class Wrong(Exception):
@@ -58,16 +61,29 @@ class System:
         return fitting[0]
 
     def _fits(self, root: str, wanted: dict[str, str]) -> bool:
-        """`root` is a device, or "btrfsvol:DEVICE/SUBVOLUME"."""
-        kind, _, rest = root.partition(":")
-        device, subvolume = self._parts(rest) if kind == "btrfsvol" else (root, "")
-        same = not wanted["uuid"] or self.g.vfs_uuid(device) == wanted["uuid"]
+        if not wanted["uuid"]:
+            return True
+        device, subvolume = self._parts(root)
+        same = self.g.vfs_uuid(device) == wanted["uuid"]
         return same and subvolume == wanted["subvolume"].strip("/")
 
-    def _parts(self, path: str) -> tuple[str, str]:
+    def _parts(self, root: str) -> tuple[str, str]:
+        """Device and subvolume of "btrfsvol:DEVICE/SUBVOLUME", or of a device."""
+        kind, _, path = root.partition(":")
+        if kind != "btrfsvol":
+            return root, self._default(root)
         devices = [d for d in self.g.list_filesystems() if path.startswith(d + "/")]
-        device = max(devices, key=len) if devices else "/".join(path.split("/")[:3])
+        device = max(devices, key=len)
         return device, path[len(device) + 1 :]
+
+    def _default(self, device: str) -> str:
+        """The path of what is mounted where no subvolume is named; "" is the top."""
+        if self.g.vfs_type(device) != "btrfs":
+            return ""
+        default = self.g.btrfs_subvolume_get_default(device)
+        subvolumes = self.g.btrfs_subvolume_list(device)
+        found = (s for s in subvolumes if s["btrfssubvolume_id"] == default)
+        return next((s["btrfssubvolume_path"] for s in found), "")
 
     def _seen(self) -> str:
         found = sorted(f"{name} ({kind})" for name, kind in self.g.list_filesystems().items())
@@ -152,7 +168,13 @@ def answer(system: System, request: dict[str, Any]) -> dict[str, Any]:
         return {"wrong": "failed", "said": str(e)}
 
 
+def end_with_parent() -> None:
+    """Also if the other was killed: nobody would wait for this one, and it holds the disks."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
 def main() -> None:
+    end_with_parent()
     answers = os.fdopen(os.dup(1), "w")
     log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from rehost.model.server import Card, DeviceName, NamedBy, OsType, Report, Root
+from rehost.stages.convert.network import Wish
+from rehost.stages.convert.network.wish import MAC
 
 NEEDED = ("virtio_pci", "virtio_blk")  # what a provider's disks are attached with
 VIRTUAL = re.compile(r".*[.@]|(bond|br|team|vlan|virbr|docker|veth|tun|tap)", re.IGNORECASE)
-KERNEL_NAME = re.compile(r"eth\d+")
 LARGE_SECTOR = 4096
 
 
@@ -31,23 +32,6 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
-    """The card with this MAC address is to have this name."""
-
-    name: str
-    mac: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewMac:
-    """The card `name` had the address `old`, and has `new` on the target."""
-
-    name: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """`reasons` are sentences: what is to be done, or left, and why.
 
@@ -56,10 +40,8 @@ class Plan:
     """
 
     reasons: tuple[str, ...]
-    pins: tuple[Pin, ...] = ()
+    network: Wish | None = None
     devices: tuple[DeviceName, ...] = ()
-    macs: tuple[NewMac, ...] = ()
-    dhcp: bool = False
     old_hostname: str = ""
     hostname: str | None = None
     new_identity: bool = False
@@ -71,19 +53,18 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Nothing is to be done: the system starts as it is."""
-        return not (self._edits or self.virt_v2v or self.refused)
-
-    @property
-    def _edits(self) -> bool:
-        asked = self.dhcp or self.new_identity or self.hostname is not None
-        return bool(self.pins or self.devices or self.macs or asked)
+        edits = self.network or self.devices or self.hostname or self.new_identity
+        return not (edits or self.virt_v2v or self.refused)
 
 
 def plan(report: Report, options: Options) -> Plan:
     """What is to be done to a copy of the reported machine."""
-    wanted = _wanted(report, options)
+    try:
+        wanted = _wanted(report, options)
+    except ValueError as e:  # addresses of the target that cannot be
+        return Plan(reasons=(str(e),), refused=str(e))
     if _is_encrypted(report) and not wanted.is_empty:
-        return _without_root(wanted)
+        return _without_root(wanted, tuple(_about_edits(report, options)))
     if wanted.virt_v2v and not _has_grub(report):
         return replace(wanted, refused=_cannot_rebuild(report))
     return wanted
@@ -91,22 +72,12 @@ def plan(report: Report, options: Options) -> Plan:
 
 def _wanted(report: Report, options: Options) -> Plan:
     cards = tuple(_cards(report))
-    macs = tuple(_new_macs(cards, options))
-    pins = tuple(_pins(cards, options))
     names = tuple(_device_names(report))
     lacking = _lacking(report)
-    reasons = (
-        *_about_virtio(report, lacking),
-        *_about_names(names),
-        *_about_cards(cards, pins, options),
-        *_about_identity(report, options),
-    )
     return Plan(
-        reasons=reasons,
-        pins=pins,
+        reasons=(*_about_virtio(report, lacking), *_about_edits(report, options)),
+        network=_network(cards, options),
         devices=tuple(n for n in names if n.lasting),
-        macs=macs,
-        dhcp=options.dhcp,
         old_hostname=report.hostname or report.name,
         hostname=_new_hostname(report, options),
         new_identity=options.new_identity,
@@ -114,6 +85,12 @@ def _wanted(report: Report, options: Options) -> Plan:
         root=report.facts.root if report.facts else None,
         sectors=tuple(_sectors(report)),
     )
+
+
+def _about_edits(report: Report, options: Options) -> Iterator[str]:
+    yield from _about_names(tuple(_device_names(report)))
+    yield from _about_cards(tuple(_cards(report)), options)
+    yield from _about_identity(report, options)
 
 
 def _lacking(report: Report) -> tuple[str, ...]:
@@ -176,51 +153,55 @@ def _about_names(names: tuple[DeviceName, ...]) -> Iterator[str]:
 
 
 def _cards(report: Report) -> Iterator[Card]:
+    """Those with an Ethernet address, in lower case."""
     if report.facts and report.facts.cards is not None:
-        yield from report.facts.cards
-        return
-    for network in report.networks:
-        if network.name and network.mac and not VIRTUAL.match(network.name):
-            yield Card(name=network.name, mac=network.mac)
+        found = report.facts.cards
+    else:
+        found = tuple(
+            Card(name=network.name, mac=network.mac)
+            for network in report.networks
+            if network.name and not VIRTUAL.match(network.name)
+        )
+    yield from (replace(c, mac=c.mac.lower()) for c in found if MAC.fullmatch(c.mac))
 
 
-def _new_macs(cards: tuple[Card, ...], options: Options) -> Iterator[NewMac]:
-    for card in cards:
-        new = _mac(card, options)
-        if card.mac and new != card.mac.lower():
-            yield NewMac(name=card.name, old=card.mac.lower(), new=new)
+def _network(cards: tuple[Card, ...], options: Options) -> Wish | None:
+    """All cards that can be told apart, if anything is to be done about one of them."""
+    macs = {card.mac: _mac(card, options) for card in cards if _mac(card, options) != card.mac}
+    if not (options.dhcp or macs or any(not _keeps_its_name(c, cards, options) for c in cards)):
+        return None
+    names = {card.name: card.mac for card in cards if _is_alone(card, cards)}
+    return Wish(names=names, macs=macs, dhcp=options.dhcp) if names else None
 
 
-def _pins(cards: tuple[Card, ...], options: Options) -> Iterator[Pin]:
-    macs = [_mac(card, options) for card in cards]
-    for card, mac in zip(cards, macs, strict=True):
-        # A name cannot be tied to an address that two cards share.
-        if mac and macs.count(mac) == 1 and not _keeps_its_name(card, cards, options):
-            yield Pin(name=card.name, mac=mac)
+def _is_alone(card: Card, cards: tuple[Card, ...]) -> bool:
+    """A name cannot be tied to an address that two cards share."""
+    return [other.mac for other in cards].count(card.mac) == 1
 
 
 def _keeps_its_name(card: Card, cards: tuple[Card, ...], options: Options) -> bool:
     if card.named_by is NamedBy.ADDRESS:
-        return _mac(card, options) == card.mac.lower()
+        return _mac(card, options) == card.mac
     return card.named_by is NamedBy.KERNEL and len(cards) == 1 and card.name == "eth0"
 
 
 def _mac(card: Card, options: Options) -> str:
-    return options.macs.get(card.name, card.mac).lower()
+    return options.macs.get(card.name, card.mac).lower().replace("-", ":")
 
 
-def _about_cards(cards: tuple[Card, ...], pins: tuple[Pin, ...], options: Options) -> Iterator[str]:
-    pinned = {pin.name for pin in pins}
+def _about_cards(cards: tuple[Card, ...], options: Options) -> Iterator[str]:
     for card in cards:
         mac = _mac(card, options)
-        if mac != card.mac.lower():
-            yield f"interface {card.name} has the MAC address {mac} instead of {card.mac.lower()}"
-        if card.name in pinned:
+        if mac != card.mac:
+            yield f"interface {card.name} has the MAC address {mac} instead of {card.mac}"
+        if _keeps_its_name(card, cards, options):
+            continue
+        if _is_alone(card, cards):
             yield (
                 f"interface {card.name} {_why_pinned(card)}: its name is tied to its MAC address "
                 f"{mac}"
             )
-        elif not _keeps_its_name(card, cards, options):
+        else:
             yield f"interface {card.name} has no MAC address of its own to tie its name to"
     if options.dhcp:
         yield "all interfaces are to get their addresses by DHCP"
@@ -273,13 +254,14 @@ def _is_encrypted(report: Report) -> bool:
     return bool(report.facts and report.facts.root and report.facts.root.encrypted)
 
 
-def _without_root(wanted: Plan) -> Plan:
+def _without_root(wanted: Plan, edits: tuple[str, ...]) -> Plan:
     """Nobody can look into an encrypted root without its key, and it is never asked for."""
-    must = wanted.virt_v2v or wanted.hostname or wanted.new_identity or wanted.dhcp
+    asked = wanted.network and (wanted.network.dhcp or wanted.network.macs)
+    must = wanted.virt_v2v or wanted.hostname or wanted.new_identity or asked
     why = (
         "the root filesystem is encrypted and nothing in it can be changed: what has to be "
         "changed, change on the source before the cutover, or on the target once it runs"
     )
     if must:
         return replace(wanted, refused=f"{why} ({'; '.join(wanted.reasons)})")
-    return Plan(reasons=(why, *(f"not done: {reason}" for reason in wanted.reasons)))
+    return Plan(reasons=(why, *(f"not done: {reason}" for reason in edits)))

@@ -9,6 +9,7 @@ from rehost.model.disk import Disk
 from rehost.model.server import Facts, Hardware, OsType, Report
 from rehost.stages.discover import load
 from rehost.stages.discover.boot import Boot, find_boot, find_boot_loader
+from rehost.stages.discover.cards import find_cards
 from rehost.stages.discover.disks import raw_devices
 from rehost.stages.discover.fit import fit
 from rehost.stages.discover.hardware import find_hardware
@@ -105,6 +106,9 @@ def _facts(survey: Survey, storage: Storage | None, system: System, boot: Boot) 
             storage.layout.blocks if storage else None,
             boot.kernel.options if boot.kernel else None,
         ),
+        cards=survey.attempt("facts.cards", lambda: find_cards(survey)),
+        device_names=storage.device_names if storage else None,
+        root=storage.root if storage else None,
     )
 
 

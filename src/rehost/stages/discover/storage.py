@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from rehost.model.disk import Btrfs, Disk, VolumeGroup
-from rehost.model.server import NetworkMount, Stack
+from rehost.model.server import DeviceName, NetworkMount, Root, Stack
 from rehost.stages.discover import disks as disk_facts
 from rehost.stages.discover.blocks import Block, Blocks, find_blocks
 from rehost.stages.discover.btrfs import find_btrfs
+from rehost.stages.discover.device_names import find_device_names, find_root
 from rehost.stages.discover.fillings import Filling, Layout, fill
 from rehost.stages.discover.mounts import find_mounts
 from rehost.stages.discover.roles import find_roles
@@ -27,6 +28,8 @@ class Storage:
     stacks: tuple[Stack, ...]
     network_mounts: tuple[NetworkMount, ...]
     grub_in_mbr: bool
+    device_names: tuple[DeviceName, ...] | None
+    root: Root | None
 
 
 def find_storage(survey: Survey) -> Storage:
@@ -46,6 +49,10 @@ def find_storage(survey: Survey) -> Storage:
         stacks=tuple(_stacks(layout, fillings)),
         network_mounts=layout.mounts.network,
         grub_in_mbr=any(has_grub(t.boot_code) for t in tables.values() if t),
+        device_names=survey.attempt(
+            "facts.device_names", lambda: find_device_names(survey, layout, fillings)
+        ),
+        root=find_root(layout, fillings),
     )
 
 

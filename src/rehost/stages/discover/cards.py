@@ -1,0 +1,67 @@
+"""Network cards, and why they have their names. Whether they keep them elsewhere depends on it."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from rehost.model.server import Card, NamedBy
+from rehost.stages.discover.networks import NET
+from rehost.stages.discover.survey import Survey
+
+ETHERNET = "1"  # ARPHRD_ETHER
+RENAMED = "4"  # NET_NAME_RENAMED, in name_assign_type
+BY_PLACE = ("ONBOARD", "SLOT", "PATH")
+COUNTED = re.compile(r"eth\d+")
+PLACED = re.compile(r"(en|wl)(P\d+)?[ops]\d|em\d|p\d+p\d")
+ADDRESSED = re.compile(r"enx[0-9a-f]{12}")
+BY_ADDRESS = r"(?i)^\s*(Permanent)?MACAddress="
+
+
+def find_cards(survey: Survey) -> tuple[Card, ...]:
+    """Raises HostError if /sys or /proc cannot be read."""
+    # Without it, another machine may have a better name for the card than the kernel's.
+    counted = "net.ifnames=0" in survey.text("/proc/cmdline", "").split()
+    names = survey.host.entries(NET)
+    return tuple(_card(survey, name, counted) for name in names if _is_card(survey, name))
+
+
+def parse(lines: tuple[str, ...]) -> dict[str, str]:
+    """udev's properties of a network device, without their prefix ID_NET_."""
+    pairs = (line.removeprefix("E:ID_NET_").partition("=") for line in lines)
+    return {key: value for key, _, value in pairs}
+
+
+def _is_card(survey: Survey, name: str) -> bool:
+    folder = f"{NET}/{name}"
+    return "device" in survey.entries(folder) and survey.text(f"{folder}/type", "1") == ETHERNET
+
+
+def _card(survey: Survey, name: str, counted: bool) -> Card:
+    folder = f"{NET}/{name}"
+    own = survey.text(f"{folder}/bonding_slave/perm_hwaddr", "")
+    number = survey.text(f"{folder}/ifindex", "")
+    known = parse(survey.grep(f"/run/udev/data/n{number}", "^E:ID_NET_"))
+    renamed = survey.text(f"{folder}/name_assign_type", "") == RENAMED
+    reasons = _reasons(survey, name, known, counted=counted and not renamed)
+    return Card(
+        name=name,
+        mac=own or survey.text(f"{folder}/address", ""),
+        named_by=next(reasons, None),
+    )
+
+
+def _reasons(
+    survey: Survey, name: str, known: Mapping[str, str], *, counted: bool
+) -> Iterator[NamedBy]:
+    """The first is the one that counts."""
+    if survey.grep(known.get("LINK_FILE", ""), BY_ADDRESS) if "LINK_FILE" in known else ():
+        yield NamedBy.ADDRESS
+    if name == known.get("NAME_MAC"):
+        yield NamedBy.ADDRESS
+    if name in {known.get(f"NAME_{place}") for place in BY_PLACE}:
+        yield NamedBy.PLACE
+    if counted and COUNTED.fullmatch(name):
+        yield NamedBy.KERNEL
+    if ADDRESSED.fullmatch(name):
+        yield NamedBy.ADDRESS
+    if PLACED.match(name):
+        yield NamedBy.PLACE
