@@ -61,7 +61,9 @@ def card_of(facts_of):
             "link": ask("grep", "/etc/systemd/network/10-lan.link", BY_ADDRESS),
         }
         about |= {asked[key]: transcript.write_text(answer) for key, answer in answers.items()}
-        (card,) = facts_of(about).cards or ()
+        cards: tuple[Card, ...] = facts_of(about).cards
+        assert len(cards) == 1
+        card = cards[0]
         assert card == Card(name=name, mac=MAC, named_by=card.named_by)
         return card.named_by
 
@@ -121,10 +123,10 @@ def test_passing_names_get_the_uuid_of_what_they_name(facts_of):
         "/dev/mapper/vg-root",
         "/dev/vg/root",
         "/dev/md0",
-        "/dev/disk/by-uuid/1",
-        "/dev/disk/by-id/dm-",
-        "/dev/disk/by-partlabel/x",
         "/dev/fd0",
+        "/dev/disk/by-uuid/1",
+        "/dev/disk/by-id/dm-name-vg-root",
+        "/dev/disk/by-partlabel/x",
     ],
 )
 def test_names_that_last_are_not_reported(facts_of, name):
