@@ -72,3 +72,50 @@ def test_netplan_that_names_the_card_is_enough():
     assert content(files) == {}
     wish = Wish(names={"ens3": OLD}, macs={OLD: NEW})
     assert content(files, wish) == {path: text.replace(OLD, NEW)}
+
+
+def test_a_link_file_by_slot_is_for_the_card():
+    path = "/etc/systemd/network/10-lan.link"
+    link = "[Match]\nPath=pci-0000:00:03.0\n[Link]\nName=lan0\nMTUBytes=9000\n"
+    expected = link.replace("Path=", f"MACAddress={OLD}\nPath=*\n# rehost: Path=")
+    wish = Wish(names={"lan0": OLD})
+    assert content({**SYSTEMD_252, path: link.encode()}, wish) == {path: expected}
+
+
+def test_a_rule_that_names_another_way_is_overruled():
+    rule = b'SUBSYSTEM=="net", ACTION=="add", KERNELS=="0000:00:03.0", NAME="ens3"\n'
+    assert set(content({**SYSTEMD_252, PERSISTENT: rule})) == {LINK, RULES}
+
+
+def test_a_rule_that_names_the_card_otherwise_is_overruled():
+    rule = f'SUBSYSTEM=="net", ATTR{{address}}=="{OLD}", NAME="other"\n'.encode()
+    assert set(content({**SYSTEMD_252, PERSISTENT: rule})) == {LINK, RULES}
+    assert set(content({PERSISTENT: rule})) == {RULES}
+
+
+def test_what_is_told_by_slot_or_driver_is_noted():
+    files = {
+        "/etc/systemd/network/a.network": b"[Match]\nDriver=vmxnet3\n",
+        "/etc/netplan/a.yaml": b"network: {ethernets: {a: {match: {driver: ixgbe}}}}",
+    }
+    notes = rewrite(files, WISH).notes
+    assert ["Driver=vmxnet3" in notes[0], "driver: ixgbe" in notes[1]] == [True, True]
+
+
+def test_interfaces_that_name_their_card_get_the_targets():
+    cloned = "00:11:22:33:44:55"  # what the source's card had below its cloned address
+    keyfile = "/etc/NetworkManager/system-connections/a"
+    ifcfg = "/etc/sysconfig/network-scripts/ifcfg-ens3"
+    netplan = "/etc/netplan/a.yaml"
+    files = {
+        keyfile: f"[connection]\ninterface-name=ens3\n[ethernet]\nmac-address={cloned}\n"
+        f"cloned-mac-address={OLD}\n",
+        ifcfg: f"HWADDR={cloned}\nMACADDR={OLD}\n",
+        netplan: f"network: {{ethernets: {{a: {{match: {{macaddress: '{cloned}'}}, "
+        "set-name: ens3}}}\n",
+    }
+    changed = content({**SYSTEMD_252, **{path: text.encode() for path, text in files.items()}})
+    assert changed == {
+        path: text.replace(cloned, OLD).replace(f"'{OLD}'", f'"{OLD}"')
+        for path, text in files.items()
+    }

@@ -17,12 +17,14 @@ from collections.abc import Mapping, Set
 
 from rehost.stages.convert.network import (
     addresses,
+    cloud_init,
     ifcfg,
     ifupdown,
     keyfiles,
     netplan,
     networkd,
     pins,
+    slots,
     stack,
 )
 from rehost.stages.convert.network.draft import Draft
@@ -45,7 +47,11 @@ def rewrite(files: Mapping[str, bytes], wish: Wish) -> Rewriting:
         follow(draft, cards)
     if wish.dhcp:
         _to_dhcp(draft, cards, upon(cards, stands))
+    slots.replace(draft, cards)
     pins.pin(draft, cards, netplan.named(draft))
+    slots.note(draft)
+    if wish != Wish():
+        cloud_init.keep_out(draft)
     return draft.result()
 
 

@@ -36,6 +36,7 @@ def pin(draft: Draft, names: Mapping[str, str], pinned: Mapping[str, str]) -> No
     wanted = {n: mac for n, mac in names.items() if NAME.fullmatch(n) and n not in {".", ".."}}
     if renames_again(draft):
         _by_links(draft, {n: mac for n, mac in wanted.items() if pinned.get(n) != mac})
+        _by_rules(draft, _named_otherwise(draft, wanted))
     else:
         _by_rules(draft, wanted)
 
@@ -94,10 +95,22 @@ def _by_rules(draft: Draft, wanted: Mapping[str, str]) -> None:
     draft.write(RULES, text, f"{RULES}: {cards}, whatever slot it is in.")
 
 
+def _named_otherwise(draft: Draft, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Those that a rule may give another name; a rule goes before .link files."""
+    named = dict(_named_by_rules(draft))
+    if "" in named:
+        return dict(wanted)
+    return {name: mac for name, mac in wanted.items() if named.get(mac, name) != name}
+
+
 def _named_by_rules(draft: Draft) -> Iterator[tuple[str, str]]:
-    """Address and name, in the order of force: the last counts."""
+    """Address and name, in the order of force: the last counts. "" for any way but an address."""
     for path, text in draft.texts(places.UDEV):
         for line in lines(text):
             name, mac = RULE_NAME.search(line), RULE_MAC.search(line)
-            if path != RULES and name and mac and not line.lstrip().startswith("#"):
+            if path == RULES or not name or line.lstrip().startswith("#"):
+                continue
+            if mac:
                 yield mac.group(1).lower(), name.group(1)
+            elif '"net"' in line and "$" not in name.group(1) and "%" not in name.group(1):
+                yield "", name.group(1)
