@@ -8,7 +8,9 @@ AT_HOME = Interface(address="192.168.7.20/255.255.255.0", gateway="192.168.7.1")
 
 
 def options(interface: Interface, default: str = "", *, isolated: bool = False) -> str:
-    return network.netdev(0, interface, default, isolated=isolated)
+    if name := network.bridge(interface, default, isolated=isolated):
+        return network.on_bridge(0, name, None)
+    return network.behind_host(0, interface, isolated=isolated)
 
 
 @pytest.mark.parametrize(

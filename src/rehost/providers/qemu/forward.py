@@ -19,7 +19,8 @@ WAIT_S = 2.0
 LOOK_S = 0.1
 FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+(\d+)\s")
 
-TAKEN = r"TCP\[ESTABLISHED\].*\s{port}\s.*\s{ours}\s"
+# Connections that the machine has taken, even if it has said by now that it will send no more.
+TAKEN = r"TCP\[(?:ESTABLISHED|CLOSE_WAIT)\]\s+\d+\s+127\.0\.0\.1\s+{outer}\s+\S+\s+{inner}\s"
 
 
 def forwarded(folder: Path, network: int, port: int) -> tuple[str, int]:
@@ -37,9 +38,8 @@ def forwarded(folder: Path, network: int, port: int) -> tuple[str, int]:
 def accepts(folder: Path, network: int, port: int) -> bool:
     """Whether the machine takes a connection: QEMU takes ours at once, and then asks it."""
     way = forwarded(folder, network, port)
-    with suppress(OSError), socket.create_connection(way, WAIT_S) as connection:
-        ours = connection.getsockname()[1]
-        taken = re.compile(TAKEN.format(ours=ours, port=port))
+    taken = re.compile(TAKEN.format(outer=way[1], inner=port))
+    with suppress(OSError), socket.create_connection(way, WAIT_S):
         deadline = time.monotonic() + WAIT_S
         while time.monotonic() < deadline:
             if taken.search(_monitor(folder, "info usernet")):

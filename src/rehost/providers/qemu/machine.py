@@ -32,8 +32,8 @@ class Image:
 class Machine:
     """`qmp` and `console` are listening sockets that QEMU inherits.
 
-    `isolated`: what the guest sends reaches nobody. `bridge` is what interfaces join that are on no
-    network by name; "": the user-mode network.
+    `isolated`: what the guest sends reaches nobody. `bridges` and `taps` are of each interface: the
+    bridge that it joins, "" for none, and the port there, to be inherited, too.
     """
 
     spec: TargetSpec
@@ -41,7 +41,8 @@ class Machine:
     folder: Path
     chipset: Chipset
     acceleration: Acceleration
-    bridge: str
+    bridges: tuple[str, ...]
+    taps: tuple[int | None, ...]
     isolated: bool
     ovmf: Ovmf | None  # None: SeaBIOS
     qmp: int
@@ -133,7 +134,10 @@ def _disk(number: int, image: Image) -> tuple[str, ...]:
 def _interface(number: int, machine: Machine) -> tuple[str, ...]:
     interface = machine.spec.interfaces[number]
     address = interface.mac or mac(machine.spec.task_id, number)
-    netdev = network.netdev(number, interface, machine.bridge, isolated=machine.isolated)
+    if name := machine.bridges[number]:
+        netdev = network.on_bridge(number, name, machine.taps[number])
+    else:
+        netdev = network.behind_host(number, interface, isolated=machine.isolated)
     # No ROM: a disk that does not boot is said at once, not after a minute of network boot.
     device = f"virtio-net-pci,netdev=net{number},mac={address},romfile="
     return ("-netdev", netdev, "-device", device)

@@ -32,10 +32,12 @@ def bridge(interface: Interface, default: str, *, isolated: bool) -> str:
     return "" if interface.network in (USER, ISOLATED) else default
 
 
-def netdev(number: int, interface: Interface, default: str, *, isolated: bool) -> str:
-    name = bridge(interface, default, isolated=isolated)
-    if name:
-        return f"bridge,id=net{number},br={name}"
+def on_bridge(number: int, name: str, tap: int | None) -> str:
+    """`tap` is a descriptor of a port there; without one, QEMU's helper is to make it."""
+    return f"tap,id=net{number},fd={tap}" if tap is not None else f"bridge,id=net{number},br={name}"
+
+
+def behind_host(number: int, interface: Interface, *, isolated: bool) -> str:
     restrict = isolated or interface.network == ISOLATED
     known = _as_the_source_knew_it(interface)
     return f"user,id=net{number},restrict={'on' if restrict else 'off'}{known}"

@@ -3,7 +3,8 @@
 import logging
 import os
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -28,6 +29,7 @@ from rehost.providers.qemu import (
     network,
     picture,
     qmp,
+    tap,
     variables,
 )
 from rehost.providers.qemu import options as host
@@ -136,12 +138,15 @@ class QemuProvider:
             return self._probed
 
     def _start(self, record: Record, folder: Path, chosen: Acceleration) -> None:
-        self._insist_on_bridges(record.spec, isolated=record.clone_of is not None)
+        isolated = record.clone_of is not None
+        self._insist_on_bridges(record.spec, isolated=isolated)
+        bridges = self._bridges(record.spec, isolated=isolated)
         ovmf = _prepare_firmware(record, folder)
         _keep_last_console(folder)
         with (
             qmp.listening(folder, "qmp.sock") as monitor,
             qmp.listening(folder, "console.sock") as console,
+            _ports(bridges) as taps,
         ):
             arguments = machine.arguments(
                 Machine(
@@ -150,8 +155,9 @@ class QemuProvider:
                     folder=folder,
                     chipset=self._options.chipset,
                     acceleration=chosen,
-                    bridge=self._options.bridge,
-                    isolated=record.clone_of is not None,
+                    bridges=bridges,
+                    taps=taps,
+                    isolated=isolated,
                     ovmf=ovmf,
                     qmp=monitor,
                     console=console,
@@ -163,7 +169,7 @@ class QemuProvider:
                     name="QEMU",
                     environ={"LC_ALL": "C", "PATH": os.environ.get("PATH", os.defpath)},
                     limit_s=START_LIMIT_S,
-                    pass_fds=(monitor, console),
+                    pass_fds=(monitor, console, *(tap for tap in taps if tap is not None)),
                 )
             except ProgramFailed as e:
                 raise LaunchFailed(record.spec.task_id, str(e)) from e
@@ -196,6 +202,16 @@ class QemuProvider:
             if daemon.has_ended(running, limit_s=min(left, BUTTON_AGAIN_S)):
                 return True
         return False
+
+
+@contextmanager
+def _ports(bridges: tuple[str, ...]) -> Iterator[tuple[int | None, ...]]:
+    with ExitStack() as opened:
+        taps = tuple(tap.join(name) if name else None for name in bridges)
+        for port in taps:
+            if port is not None:
+                opened.callback(os.close, port)
+        yield taps
 
 
 def _end(folder: Path) -> None:
