@@ -7,7 +7,7 @@ renamed is not renamed again by a .link file there.
 import re
 from collections.abc import Iterator, Mapping
 
-from rehost.stages.convert.network import places
+from rehost.stages.convert.network import places, swaps
 from rehost.stages.convert.network.draft import Draft, lines
 from rehost.stages.convert.network.sections import Sections
 from rehost.stages.convert.network.wish import NAME
@@ -30,15 +30,15 @@ RULE_MAC = re.compile(r'ATTRS?\{address\}=="([^"]*)"')
 
 def pin(draft: Draft, names: Mapping[str, str], pinned: Mapping[str, str]) -> None:
     """`names`: interface → address on the target. `pinned`: those that netplan names already."""
-    for name in names:
-        if not NAME.fullmatch(name) or name in {".", ".."}:
-            draft.note(f"The interface {name!r} has a name that cannot be pinned.")
-    wanted = {n: mac for n, mac in names.items() if NAME.fullmatch(n) and n not in {".", ".."}}
+    wanted = {name: mac for name, mac in names.items() if NAME.fullmatch(name)}
+    for name in names.keys() - wanted.keys():
+        draft.note(f"The interface {name!r} has a name that cannot be pinned.")
     if renames_again(draft):
         _by_links(draft, {n: mac for n, mac in wanted.items() if pinned.get(n) != mac})
         _by_rules(draft, _named_otherwise(draft, wanted))
     else:
         _by_rules(draft, wanted)
+    swaps.mend(draft, wanted)
 
 
 def renames_again(draft: Draft) -> bool:

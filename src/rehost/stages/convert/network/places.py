@@ -39,6 +39,8 @@ DHCP_CLIENTS = (
     "/usr/bin/dhcpcd",
 )
 
+SYSTEMD = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
+
 # Files that must be read.
 FILES = (LINKS, *NETWORKD, UDEV, *IFUPDOWN, *NETPLAN, *KEYFILES, *IFCFG, *CLOUD_INIT)
 # Files of which only the names matter: any content will do, b"" too.
@@ -49,4 +51,5 @@ EXISTING = (
     "/usr/lib64/systemd/libsystemd-shared-*.so",
     "/etc/cloud/cloud-init.disabled",
     *DHCP_CLIENTS,
+    *SYSTEMD,
 )

@@ -9,7 +9,7 @@ MAC = re.compile(
     r"(?![0-9A-Za-z]|[:-][0-9A-Fa-f])"
 )
 # What the kernel and each of the tools accept, without what would need quoting somewhere.
-NAME = re.compile(r"[A-Za-z0-9_.+-]{1,15}")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,14}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
