@@ -2,13 +2,20 @@ import hashlib
 import re
 import shutil
 import subprocess
+import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from tests.compat.bodies import linux
 from tests.compat.conftest import Service
+
+TOOLS = (
+    *("sh", "cat", "chmod", "cp", "grep", "head", "id", "mktemp", "rm", "sha256sum", "tail"),
+    "uname",
+)
 
 
 @pytest.fixture
@@ -27,25 +34,41 @@ def test_a_code_lasts_as_long_as_asked(enrolment):
 
 
 def test_the_agent_handed_out_is_the_one_in_the_line(service, enrolment):
-    with urllib.request.urlopen(f"{service.url}/agent/rehost-agent.pyz") as answer:
+    with urllib.request.urlopen(f"{service.url}/agent/rehost-agent.run") as answer:
         program = answer.read()
         assert answer.headers["Content-Type"] == "application/octet-stream"
-    assert hashlib.sha256(program).hexdigest() in enrolment["line"]
+    assert hashlib.sha256(program).hexdigest() == enrolment["digest"]
+    assert enrolment["digest"] in enrolment["line"]
+    assert enrolment["offline_line"] in enrolment["line"]
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_the_line_works_as_it_is_pasted(service, enrolment, tmp_path):
-    fetch, check, install = enrolment["line"].split(" && ")
+@pytest.mark.needs("root")
+@pytest.mark.parametrize("downloader", ["curl", "wget"])
+def test_the_line_works_as_it_is_pasted(service, enrolment, tmp_path, downloader):
+    if not (found := shutil.which(downloader)):
+        pytest.skip(f"{downloader} is not installed")
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    for tool in (*TOOLS, downloader):
+        (bin_ / tool).symlink_to(found if tool == downloader else str(shutil.which(tool)))
+    (bin_ / "python3").symlink_to(Path(sys.executable).resolve())
     # Registers only: the test's machine keeps its services.
-    assert install.startswith("$(command -v sudo) python3 ")  # root's own machines lack sudo
-    register = install.replace("$(command -v sudo) ", "").replace(
-        " install ", " register --state-dir state "
+    line = enrolment["line"].replace(
+        "rehost-agent.run --service", "rehost-agent.run register --state-dir state --service"
     )
-    line = f"{fetch} && {check} && {register}"
-    subprocess.run(["sh", "-ec", line], cwd=tmp_path, check=True, capture_output=True)
-    assert (tmp_path / "state").exists()
-    # Pasted twice, for example because the connection broke.
-    subprocess.run(["sh", "-ec", line], cwd=tmp_path, check=True, capture_output=True)
+    for _ in range(2):  # pasted twice, for example because the connection broke
+        done = subprocess.run(
+            ["sh", "-ec", line],
+            cwd=tmp_path,
+            env={"PATH": str(bin_)},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "taking the Python that is here" in done.stderr
+        assert (tmp_path / "state" / "agent.json").exists()
+    assert {p.name for p in tmp_path.iterdir()} == {"bin", "state"}
 
 
 @pytest.mark.parametrize("hours", [0, 169, -1, "day", 1.5, None])

@@ -99,9 +99,13 @@ def test_a_disk_moves_from_host_to_host(hosts: Hosts, tmp_path: Path):
     [digest], [code], [pin] = (
         re.findall(p, line) for p in (r'"([0-9a-f]{64})  ', r"--code (\S+)", r"--pin (\S+)")
     )
-    agent = tmp_path / "rehost-agent"
-    hosts.run("source", "curl", "-fsS", "--insecure", f"{URL}/agent/rehost-agent.pyz", "-o", agent)
-    assert hosts.run("source", "sha256sum", agent).split()[0] == digest
+    agent, installer = tmp_path / "rehost-agent", tmp_path / "rehost-agent.run"
+    fetched = f"{URL}/agent/rehost-agent.run"
+    hosts.run("source", "curl", "-fsS", "--insecure", fetched, "-o", installer)
+    assert hosts.run("source", "sha256sum", installer).split()[0] == digest
+    fetched = f"{URL}/agent/rehost-agent.pyz"
+    hosts.run("source", "curl", "-fsS", "--insecure", fetched, "-o", agent)
+    assert agent.read_bytes() in installer.read_bytes()
     # -S: without site-packages, as on a server that has none of ours. Its child has them, if
     # this Python does; so the packages that came along are made sure of by their place.
     program = (sys.executable, "-S", agent)

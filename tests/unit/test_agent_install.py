@@ -6,6 +6,7 @@ import pytest
 
 from rehost.agent import exits, install
 from rehost.agent.install import Places
+from rehost.agent.program import Program
 from rehost.agent.state import State
 from rehost.errors import CannotInstall, CommandFailed
 
@@ -88,19 +89,38 @@ def test_a_machine_without_systemd_is_told_what_else_to_do(host, tmp_path):
 
 def test_the_unit_that_is_shipped_is_the_one_for_the_usual_paths():
     shipped = (Path(install.__file__).parent / "rehost-agent.service").read_text()
-    usual = install.unit_text(
-        python="/usr/bin/python3",
-        bundle=Path("/usr/local/lib/rehost/rehost-agent.pyz"),
-        state=Path("/etc/rehost"),
-    )
+    command = ("/usr/bin/python3", "-I", "-S", "/usr/local/lib/rehost/rehost-agent.pyz")
+    usual = install.unit_text(command, state=Path("/etc/rehost"))
     assert usual == shipped
     final = " ".join(str(int(code)) for code in exits.FINAL)
     assert f"RestartPreventExitStatus={final}" in shipped.splitlines()
 
 
 def test_odd_paths_stay_one_word_in_the_unit():
-    text = install.unit_text(python="/opt/my python/50%", bundle=Path("/b"), state=Path('/s"$x'))
-    assert r'ExecStart="/opt/my python/50%%" -I -S /b run --state-dir "/s\"$$x"' in text
+    text = install.unit_text(("/opt/my python/50%", "/b"), state=Path('/s"$x'))
+    assert r'ExecStart="/opt/my python/50%%" /b run --state-dir "/s\"$$x"' in text
+
+
+def test_the_executable_is_started_by_itself_and_replaces_the_zip(
+    host, places, state, tmp_path, monkeypatch
+):
+    install.install(host, state, places)
+    file = tmp_path / "download"
+    file.write_bytes(b"a program")
+    monkeypatch.setattr(install, "running", lambda: Program(file, is_executable=True))
+    install.check(host, places)
+    install.install(host, state, places)
+    assert places.executable == tmp_path / "usr/local/sbin/rehost-agent"
+    assert places.executable.read_bytes() == b"a program"
+    assert stat.S_IMODE(places.executable.stat().st_mode) == 0o755
+    assert not places.bundle.parent.exists()
+    assert (
+        f"ExecStart={places.executable} run --state-dir {state.folder}"
+        in places.unit.read_text().splitlines()
+    )
+    file.unlink()
+    install.uninstall(host, state, places)
+    assert tree(tmp_path) == set()
 
 
 def test_the_page_on_the_agent_names_every_exit_code():

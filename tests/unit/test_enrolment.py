@@ -1,20 +1,20 @@
-import hashlib
 import shlex
 
 import pytest
 
 from rehost.agent import options
 from rehost.agent.__main__ import _parser
-from rehost.control.enrolment import install_line
-from rehost.control.services import AgentBundle
+from rehost.control.enrolment import install_line, offline_line
 
-DATA = b"#!/usr/bin/env python3\n"
-BUNDLE = AgentBundle(data=DATA, digest=hashlib.sha256(DATA).hexdigest())
+DIGEST = "cd" * 32
 PIN = "ab" * 32
 
 
 def agent_arguments(line: str) -> list[str]:
-    return ["install", *shlex.split(line.split(" rehost-agent install ")[1])]
+    return [
+        "install",
+        *shlex.split(line.split(" sh rehost-agent.run ")[1].split(" && ", maxsplit=1)[0]),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -29,28 +29,38 @@ def agent_arguments(line: str) -> list[str]:
     ],
 )
 def test_the_agent_takes_the_line(service, pin):
-    given = _parser().parse_args(agent_arguments(install_line(service, "K7QX", BUNDLE, pin=pin)))
-    wanted = options.registration(given)
-    assert wanted.service == service
-    assert wanted.trust.pin == (f"sha256:{PIN}" if pin and service.startswith("https") else None)
+    for line in (
+        install_line(service, "K7QX", DIGEST, pin=pin),
+        offline_line(service, "K7QX", pin=pin),
+    ):
+        wanted = options.registration(_parser().parse_args(agent_arguments(line)))
+        assert wanted.service == service
+        pinned = f"sha256:{PIN}" if pin and service.startswith("https") else None
+        assert wanted.trust.pin == pinned
 
 
 @pytest.mark.parametrize(
     "service", ["https://h:1/$(reboot)", "https://h:1/;reboot", "https://h:1/a b"]
 )
 def test_nothing_in_the_url_reaches_the_shell(service):
-    words = shlex.split(install_line(service, "K7QX", BUNDLE, pin=None))
-    assert f"{service}/agent/rehost-agent.pyz" in words
+    words = shlex.split(install_line(service, "K7QX", DIGEST, pin=None))
+    assert f"{service}/agent/rehost-agent.run" in words
     assert service in words
 
 
 def test_an_unknown_certificate_is_let_pass_only_with_a_pin():
-    assert "--insecure " in install_line("https://h:1", "K7QX", BUNDLE, pin=PIN)
-    assert "--insecure" not in install_line("https://h:1", "K7QX", BUNDLE, pin=None)
+    for option in ("--insecure ", "--no-check-certificate "):
+        assert option in install_line("https://h:1", "K7QX", DIGEST, pin=PIN)
+        assert option not in install_line("https://h:1", "K7QX", DIGEST, pin=None)
 
 
 def test_the_digest_is_checked_before_the_program_runs():
-    _, check, install = install_line("https://h:1", "K7QX", BUNDLE, pin=None).split(" && ")
-    assert BUNDLE.digest in check
+    fetch, check, install, remove = install_line("https://h:1", "K7QX", DIGEST, pin=None).split(
+        " && "
+    )
+    assert fetch.startswith("{ curl ")
+    assert "|| wget " in fetch
+    assert DIGEST in check
     assert check.endswith("| sha256sum -c")
-    assert "python3 rehost-agent" in install
+    assert " sh rehost-agent.run " in install
+    assert remove == "rm rehost-agent.run"

@@ -3,10 +3,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from rehost.control import authority, passwords
+from rehost.control.agent_programs import AgentPrograms
 from rehost.control.config import ServeConfig
 from rehost.control.heartbeat import Heartbeats
 from rehost.control.login import DomainRef, Named, Scope, find_session, log_in
-from rehost.control.services import AgentBundle, Services
+from rehost.control.services import Services
 from rehost.control.store import identity
 from rehost.errors import NotAuthenticated
 from tests.unit.identities import house
@@ -33,7 +34,7 @@ def services(home) -> Services:
         keys=home.keys,
         authority=authority.load(home.data),
         pin=None,
-        agent_bundle=AgentBundle(data=b"", digest=""),
+        agents=AgentPrograms(zip=b"", installer=b"", digest=""),
         writers=ThreadPoolExecutor(1),
     )
 

@@ -1,14 +1,12 @@
 """Making the agent a systemd service of this machine, and taking it off again."""
 
-import sys
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-import rehost
+from rehost.agent.program import Program, running
 from rehost.agent.state import State
 from rehost.contract.bundle import build_agent_bundle
 from rehost.errors import CannotInstall, CommandFailed
@@ -17,8 +15,10 @@ from rehost.system.host import Host
 
 SERVICE = "rehost-agent"
 # As in the unit that is shipped; replaced by this machine's.
-_PYTHON = "/usr/bin/python3"
+_COMMAND = "/usr/bin/python3 -I -S /usr/local/lib/rehost/rehost-agent.pyz"
 _BUNDLE = "/usr/local/lib/rehost/rehost-agent.pyz"
+# Not below lib: where SELinux is enforced, systemd starts no program from there.
+_EXECUTABLE = "/usr/local/sbin/rehost-agent"
 _STATE = "/etc/rehost"
 
 
@@ -33,6 +33,10 @@ class Places:
         return self.root / _BUNDLE.lstrip("/")
 
     @property
+    def executable(self) -> Path:
+        return self.root / _EXECUTABLE.lstrip("/")
+
+    @property
     def unit(self) -> Path:
         return self.root / f"etc/systemd/system/{SERVICE}.service"
 
@@ -40,8 +44,12 @@ class Places:
     def systemd(self) -> Path:
         return self.root / "run/systemd/system"
 
-    def make(self) -> None:
-        for file in (self.unit, self.bundle):
+    def program(self, program: Program | None) -> Path:
+        """Where it is installed; None: what is packed for this machine's Python."""
+        return self.executable if program and program.is_executable else self.bundle
+
+    def make(self, program: Path) -> None:
+        for file in (self.unit, program):
             file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
@@ -52,9 +60,10 @@ def check(host: Host, places: Places) -> None:
             "this machine is not run by systemd; use `rehost-agent register` and have its own "
             "init system start `rehost-agent run`"
         )
+    program = places.program(running())
     with _explained():
-        places.make()
-        for file in (places.unit, places.bundle):
+        places.make(program)
+        for file in (places.unit, program):
             probe = file.with_name(f"{SERVICE}.probe")
             write_atomically(probe, b"", mode=0o600)
             probe.unlink()
@@ -62,18 +71,23 @@ def check(host: Host, places: Places) -> None:
 
 def install(host: Host, state: State, places: Places) -> None:
     """Copy the agent, write its unit, start it now and at every boot. May be repeated."""
+    program = running()
+    installed = places.program(program)
     with _explained():
-        places.make()
-        if (running := running_bundle()) is None:
-            build_agent_bundle(places.bundle)
-        elif running != places.bundle:
-            write_atomically(places.bundle, running.read_bytes(), mode=0o755)
-        unit = unit_text(python=sys.executable, bundle=places.bundle, state=state.folder)
+        places.make(installed)
+        if program is None:
+            program = Program(installed, is_executable=False)
+            build_agent_bundle(installed)
+        elif program.file != installed:
+            write_atomically(installed, program.file.read_bytes(), mode=0o755)
+        unit = unit_text(program.command(installed), state=state.folder)
         write_atomically(places.unit, unit.encode(), mode=0o644)
     host.run(["systemctl", "daemon-reload"])
     host.run(["systemctl", "enable", SERVICE])
     # Not `start`: an older agent that runs would go on with what it was told then.
     host.run(["systemctl", "restart", SERVICE])
+    with _explained():
+        _remove_programs(places, but=installed)  # of the other kind, by an earlier installation
 
 
 def uninstall(host: Host, state: State, places: Places) -> None:
@@ -90,23 +104,23 @@ def uninstall(host: Host, state: State, places: Places) -> None:
             host.run(["systemctl", "reset-failed", SERVICE])
     with _explained():
         # Last: this may be the file that the program runs from.
-        places.bundle.unlink(missing_ok=True)
+        _remove_programs(places)
+
+
+def unit_text(command: Sequence[str], *, state: Path) -> str:
+    text = resources.files("rehost.agent").joinpath(f"{SERVICE}.service").read_text()
+    text = text.replace(_COMMAND, " ".join(map(_quoted, command)))
+    return text.replace(_STATE, _quoted(str(state)))
+
+
+def _remove_programs(places: Places, *, but: Path | None = None) -> None:
+    for file in (places.executable, places.bundle):
+        if file != but:
+            file.unlink(missing_ok=True)
+    if places.bundle != but:
         with suppress(OSError):
             places.bundle.parent.rmdir()
             sync_folder(places.bundle.parent.parent)
-
-
-def unit_text(*, python: str, bundle: Path, state: Path) -> str:
-    text = resources.files("rehost.agent").joinpath(f"{SERVICE}.service").read_text()
-    for shipped, actual in ((_PYTHON, python), (_BUNDLE, str(bundle)), (_STATE, str(state))):
-        text = text.replace(shipped, _quoted(actual))
-    return text
-
-
-def running_bundle() -> Path | None:
-    """The zip that this program runs from; None if it runs from a folder."""
-    file = Path(rehost.__file__).parents[1]
-    return file.absolute() if zipfile.is_zipfile(file) else None
 
 
 @contextmanager

@@ -154,19 +154,19 @@ class Replication:
         self._limit = self._current_limit(work)
         self._transfer, self._told = transfer, {}
         self._points = Points(self._client, transfer)
+        # The agent's executable has this program in itself, and ignores PYTHONPATH.
+        program = Path(rehost.__file__).parents[1]
         self._child = Child(
-            [sys.executable, "-m", PROGRAM],
-            environ={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, self._places()))},
+            [sys.executable, "-m", PROGRAM, *map(str, self._packages(program))],
+            environ={**os.environ, "PYTHONPATH": str(program)},
         )
         self._child.tell(json.dumps(self._job(work.command, transfer, wanted)))
         self._usage = Usage(self._child.pid)
         self._began = time.monotonic()
         log.info("copying for task %s to %s port %d", work.task_id, transfer.host, transfer.port)
 
-    def _places(self) -> Iterator[Path]:
-        """Where the child finds this program, and the packages that came with it."""
-        program = Path(rehost.__file__).parents[1]
-        yield program
+    def _packages(self, program: Path) -> Iterator[Path]:
+        """The folder of packages that came with this program, if it is one file."""
         try:
             if zipfile.is_zipfile(program) and (unpacked := packages.unpack(program, self._state)):
                 yield unpacked

@@ -1,4 +1,6 @@
-"""The agent's child process that sends disks: `python -m rehost.agent.sender`.
+"""The agent's child process that sends disks: `python -m rehost.agent.sender [FOLDER]`.
+
+FOLDER has packages that it needs, if they came with the agent.
 
 It speaks lines of JSON, as stages/replicate/job.py says, and ends when its input does. It is a
 process of its own so that it can be as nice as can be, and so that whatever happens to it, the
@@ -143,4 +145,5 @@ def give_way() -> None:
 
 
 if __name__ == "__main__":
+    sys.path[:0] = sys.argv[1:]
     sys.exit(main())

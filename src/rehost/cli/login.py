@@ -1,5 +1,6 @@
 """rehost login, logout, token, enroll: getting in, and letting sources in."""
 
+import hashlib
 import sys
 from dataclasses import replace
 from http import HTTPStatus
@@ -12,8 +13,10 @@ from rehost.cli import output, session, units
 from rehost.cli.session import LOCAL_SERVICE, Session
 from rehost.contract.client import Client
 from rehost.contract.credentials import Login, Token
+from rehost.contract.installer import NAME
 from rehost.contract.trust import Trust, pinned
 from rehost.errors import ApiError, BadAnswer, Error, NotAuthenticated
+from rehost.system.files import write_atomically
 
 commands = typer.Typer()
 
@@ -90,17 +93,45 @@ def token() -> None:
 @commands.command()
 def enroll(
     hours: Annotated[int, typer.Option(min=1, max=168, help="How long the code is valid.")] = 24,
+    offline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write the agent to this folder, to be brought to the source server by hand.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The service's JSON.")] = False,
 ) -> None:
     """Print the line to paste on a source server, as root; it is good for one machine."""
     client = session.connect()
     enrolment = client.call("POST", "/v3/rehost/enrolments", body={"hours": hours}).body
+    if offline is not None:
+        _fetch_agent(client, offline, enrolment["digest"])
     if as_json:
         output.show_json(enrolment)
         return
     valid = units.plural(hours, "hour")
-    output.note(f"Paste this on one source server, as a user who may use sudo; valid for {valid}:")
-    print(enrolment["line"])
+    if offline is None:
+        output.note(
+            f"Paste this on one source server, as a user who may use sudo; valid for {valid}:"
+        )
+        print(enrolment["line"])
+        return
+    output.note(
+        f"Bring {offline / NAME} to the source server, and run this where it is, as a user who "
+        f"may use sudo; valid for {valid} and for one server, the file for any:"
+    )
+    print(enrolment["offline_line"])
+
+
+def _fetch_agent(client: Client, folder: Path, digest: str) -> None:
+    content = client.download(f"/agent/{NAME}")
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise BadAnswer("the service was upgraded just now; try again")
+    try:
+        write_atomically(folder / NAME, content, mode=0o644)
+    except OSError as e:
+        raise typer.BadParameter(f"cannot write {folder / NAME}: {e.strerror}") from e
 
 
 def _trust(service: str, ca_file: Path | None, pin: str | None, *, insecure_http: bool) -> Trust:

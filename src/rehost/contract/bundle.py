@@ -2,6 +2,9 @@
 
 The same sources and packages give the same bytes wherever and whenever they are packed, so the
 digest of a bundle can be printed, pinned and checked.
+
+For machines without such a Python there is the same zip behind a program that is one: what
+scripts/runtime/build makes, and `agent_executable` adds the agent to.
 """
 
 import hashlib
@@ -59,18 +62,35 @@ def build_agent_bundle(out: Path) -> str:
 def agent_bundle(wheels: Sequence[Path] = ()) -> bytes:
     """The bundle of the running version, with what copying disks needs beside the standard
     library: for Pythons like this one, and for those that `wheels` are for."""
-    root = Path(rehost.__file__).parent
     out = io.BytesIO()
     out.write(SHEBANG)
     # Stored, not compressed: compressors differ between machines.
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        _add(archive, "__main__.py", MAIN)
-        for file in _files(root):
-            _add(archive, f"rehost/{file.relative_to(root).as_posix()}", file.read_bytes())
+        _add_agent(archive)
         extra = dict(packages.of_wheels(wheels)) | dict(packages.installed())
         for name, content in sorted(extra.items()):
             _add(archive, name, content)
     return out.getvalue()
+
+
+def agent_executable(runtime: bytes) -> bytes:
+    """The agent of the running version as a program; `runtime` has all else that it needs.
+
+    Raises zipfile.BadZipFile if it is none.
+    """
+    out = io.BytesIO(runtime)
+    if not zipfile.is_zipfile(out):  # to append to one that is none makes one
+        raise zipfile.BadZipFile("no runtime of an agent: there is no zip at its end")
+    with zipfile.ZipFile(out, "a", zipfile.ZIP_STORED) as archive:
+        _add_agent(archive)
+    return out.getvalue()
+
+
+def _add_agent(archive: zipfile.ZipFile) -> None:
+    root = Path(rehost.__file__).parent
+    _add(archive, "__main__.py", MAIN)
+    for file in _files(root):
+        _add(archive, f"rehost/{file.relative_to(root).as_posix()}", file.read_bytes())
 
 
 def _files(root: Path) -> Iterator[Path]:

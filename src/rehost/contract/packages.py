@@ -6,6 +6,7 @@ its own Python; a zip cannot be asked to load them.
 """
 
 import importlib.util
+import io
 import shutil
 import sysconfig
 import zipfile
@@ -39,6 +40,13 @@ def of_wheels(wheels: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
             names = sorted(name for name in archive.namelist() if _is_needed(name))
             for of in {_tag_of(name) for name in names if name.endswith(COMPILED)}:
                 yield from ((f"{FOLDER}/{of}/{name}", archive.read(name)) for name in names)
+
+
+def tags(bundle: bytes) -> frozenset[str]:
+    """Of the Pythons that a bundle has packages for."""
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        paths = [PurePosixPath(name).parts for name in archive.namelist()]
+    return frozenset(parts[1] for parts in paths if parts[0] == FOLDER)
 
 
 def unpack(bundle: Path, into: Path) -> Path | None:

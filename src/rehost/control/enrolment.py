@@ -3,32 +3,39 @@
 import shlex
 from urllib.parse import urlsplit
 
+from rehost.contract.installer import NAME
 from rehost.contract.trust import is_loopback
-from rehost.control.services import AgentBundle
-
-PROGRAM = "rehost-agent"
 
 
-def install_line(service: str, code: str, bundle: AgentBundle, *, pin: str | None) -> str:
+def install_line(service: str, code: str, digest: str, *, pin: str | None) -> str:
     """A shell line that fetches the agent from `service`, checks it, and installs it.
 
-    `pin` is the SHA-256 of the service's certificate, in hex, where the service made it itself.
+    `digest` is the installer's SHA-256; `pin` that of the service's certificate, where the service
+    made it itself.
     """
-    parts = urlsplit(service)
-    pin = pin if parts.scheme == "https" else None
     # No authority vouches for a certificate that the service made itself, and nobody for plain
     # HTTP. It need not: the digest came with this line, the program runs only if it matches, and
     # then insists on the pin.
-    fetch = "curl -fsSL --insecure" if pin else "curl -fsSL"
-    install = ["--service", service, "--code", code]
-    if pin:
-        install += ["--pin", f"sha256:{pin}"]
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        install += ["--insecure-http"]
+    blind = bool(pin) and urlsplit(service).scheme == "https"
+    curl = "curl -fsSL --insecure" if blind else "curl -fsSL"
+    wget = "wget -q --no-check-certificate" if blind else "wget -q"
+    url = shlex.quote(f"{service}/agent/{NAME}")
     return " && ".join(
         (
-            f"{fetch} {shlex.quote(f'{service}/agent/rehost-agent.pyz')} -o {PROGRAM}",
-            f'echo "{bundle.digest}  {PROGRAM}" | sha256sum -c',
-            f"$(command -v sudo) python3 {PROGRAM} install {shlex.join(install)}",
+            f"{{ {curl} -o {NAME} {url} || {wget} -O {NAME} {url}; }}",
+            f'echo "{digest}  {NAME}" | sha256sum -c',
+            offline_line(service, code, pin=pin),
+            f"rm {NAME}",
         )
     )
+
+
+def offline_line(service: str, code: str, *, pin: str | None) -> str:
+    """The same on a machine that the file was brought to by hand."""
+    parts = urlsplit(service)
+    words = ["--service", service, "--code", code]
+    if pin and parts.scheme == "https":
+        words += ["--pin", f"sha256:{pin}"]
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        words += ["--insecure-http"]
+    return f"$(command -v sudo) sh {NAME} {shlex.join(words)}"

@@ -18,6 +18,7 @@ from litestar import Litestar
 
 from rehost.contract.trust import is_loopback
 from rehost.control import authority, judgement, keys
+from rehost.control.agent_programs import AgentPrograms
 from rehost.control.app import create_app
 from rehost.control.auth import Authenticator
 from rehost.control.config import ServeConfig, override
@@ -26,7 +27,7 @@ from rehost.control.provider import boot_probe, open_provider
 from rehost.control.receivers import Receivers
 from rehost.control.runner import Runner
 from rehost.control.serve import HANDOVER, PARENT, own_pin
-from rehost.control.services import AgentBundle, Services
+from rehost.control.services import Services
 from rehost.control.store.database import Database
 from rehost.control.store.hot import open_hot
 from rehost.system.process import end_with_parent
@@ -76,7 +77,7 @@ def open_services(config: ServeConfig) -> Services:
         heartbeats=Heartbeats(database, poll_interval=config.poll_interval),
         auth=Authenticator(hot, secrets, keystone=_keystone(config, database)),
         keys=secrets,
-        agent_bundle=AgentBundle.pack(config.data / "agent-wheels"),
+        agents=AgentPrograms.pack(config.data),
         writers=ThreadPoolExecutor(WRITERS, "writer"),
         authority=authority.load(config.data),
         pin=own_pin(config),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated
 
-from rehost.control.enrolment import install_line
+from rehost.control.enrolment import install_line, offline_line
 from rehost.control.operation import Context, operation
 from rehost.control.store import credentials
 from rehost.errors import InvalidRequest
@@ -20,11 +20,17 @@ class CreateEnrolment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """`line` is to be pasted on the source server; `expires_at` is in ms since the epoch."""
+    """`line` is to be pasted on the source server; `expires_at` is in ms since the epoch.
+
+    `offline_line` is for a source that /agent/rehost-agent.run, whose SHA-256 is `digest`, was
+    brought to by hand.
+    """
 
     code: str = field(repr=False)
     expires_at: int
     line: str = field(repr=False)
+    offline_line: str = field(repr=False)
+    digest: str
 
 
 @operation(
@@ -47,8 +53,14 @@ def create_enrolment(ctx: Context, body: CreateEnrolment) -> Enrolment:
         code, expires_at = credentials.create_enrolment(
             db, caller.project_id, caller.user_id or "", hours=body.hours
         )
-    line = install_line(ctx.base_url, code, services.agent_bundle, pin=services.pin)
-    return Enrolment(code=code, expires_at=expires_at, line=line)
+    digest, pin = services.agents.digest, services.pin
+    return Enrolment(
+        code=code,
+        expires_at=expires_at,
+        line=install_line(ctx.base_url, code, digest, pin=pin),
+        offline_line=offline_line(ctx.base_url, code, pin=pin),
+        digest=digest,
+    )
 
 
 OPERATIONS = (create_enrolment,)
