@@ -82,6 +82,13 @@ class Launching:
         )
         return None if seen is None else _judged(launch, seen.value)
 
+    @staticmethod
+    def says(launch: Launch) -> str:
+        """What is being done, for who waits for it."""
+        if not launch.is_prepared:
+            return "made ready to start on its new hardware"
+        return "started; it is watched until it is up" if launch.boot_at else "about to start"
+
     def take_down(self, owner: str, launch: Launch, *, hard: bool) -> Launch | None:
         """The launch with its server off and its disks as they were; None while under way."""
         if not self._errands.stop(owner):

@@ -31,7 +31,7 @@ from rehost.control.trying import Trials
 from rehost.errors import DatabaseUnavailable, Error, Internal
 from rehost.model.server import Report
 from rehost.model.task import TaskState
-from rehost.providers.base import Provider, TargetServer
+from rehost.providers.base import KnowsHost, Provider, TargetServer
 from rehost.stages.launch import Outcome, Probe
 from rehost.stages.task import FINISHED, News
 from rehost.task_errors import TargetNotUp
@@ -82,7 +82,7 @@ class Runner:
         self._renewed = 0.0
         self._said = ""
         self._stopping = threading.Event()
-        self._retry_now = False
+        self._retry_now = self._host_is_known = False
         self._thread = threading.Thread(target=self._run, name="runner", daemon=True)
 
     def start(self) -> None:
@@ -258,10 +258,19 @@ class Runner:
             self._hear(task.id, News.MIGRATED if task.state is TaskState.RUNNING else News.SYNCED)
             return True
         if tasks.is_agents(task, phase):
+            self._look_at_host()
             if self._is_bare(task, hard=False):
                 self._open(task, source)
             return False
         return self._do(task, source, phase)
+
+    def _look_at_host(self) -> None:
+        """Have found out what machines run on here before anybody waits for one to start."""
+        if self._host_is_known or not isinstance(self._provider, KnowsHost):
+            return
+        self._host_is_known = True
+        provider = self._provider
+        self._errands.turn("host", "look at", lambda _: provider.is_accelerated())
 
     def _do(self, task: Task, source: Any, phase: str) -> bool:  # noqa: ANN401 - a row
         """Do a phase of control's, and note it; False if it takes longer than this look."""
@@ -280,9 +289,9 @@ class Runner:
             # Before anybody looks at the disks, all that was received must be on them.
             if not self._close(task):
                 return False
-            return self._launch(task, phase, lambda launch: self._prepared(task, source, launch))
+            return self._launch(task, phase, functools.partial(self._prepared, task, source))
         elif phase == "DETTACH_AGENT_IMAGE" and targets.starts(task, source):
-            return self._launch(task, phase, lambda launch: self._started(task, launch))
+            return self._launch(task, phase, functools.partial(self._started, task))
         self._change(task.id, lambda t: tasks.done(t, phase, began=began))
         return True
 
@@ -295,7 +304,7 @@ class Runner:
             launch = _new_launch(task)
             self._change(task.id, lambda t: replace(t, launch=launch))
             return True
-        self._change(task.id, lambda t: tasks.begun(t, phase))
+        self._change(task.id, lambda t: tasks.begun(t, phase, self._launching.says(launch)))
         made = step(launch)
         if made is None:
             return False

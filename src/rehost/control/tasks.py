@@ -383,10 +383,10 @@ def done(task: Task, name: str, *, began: int) -> Task:
     return replace(task, run=task.run.with_phase(_done(phase, now_ms())))
 
 
-def begun(task: Task, name: str) -> Task:
-    """The task with this phase begun, if it had not."""
+def begun(task: Task, name: str, says: str) -> Task:
+    """The task with this phase begun, if it had not, and what is being done."""
     phase = task.run.phase(name)
-    phase = replace(phase, start_date=phase.start_date or now_ms())
+    phase = replace(phase, start_date=phase.start_date or now_ms(), process_trace=says)
     return replace(task, run=task.run.with_phase(phase))
 
 
