@@ -143,7 +143,7 @@ class Target:
         fields = Data(disk=0, offset=offset, length=len(content), codec=Codec.RAW,
                       digest=digest(content), payload=len(content))  # fmt: skip
         self.buffer.view[: len(content)] = content
-        self.disk.write(fields, self.buffer.view[: len(content)])
+        self.disk.write([fields], self.buffer.view[: len(content)])
 
     def noted(self, offset, length, question=Question.NOTED):
         ask = Ask(disk=0, question=question, ranges=((offset, length),))

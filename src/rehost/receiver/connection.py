@@ -27,8 +27,8 @@ from rehost.contract.frames import (
 from rehost.contract.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 from rehost.receiver.sessions import CONNECTIONS, Sessions
 from rehost.receiver.store import Store
+from rehost.receiver.writer import Writer
 from rehost.stream_errors import BadFrame, ConnectionLost, DigestWrong, StreamError
-from rehost.system.block_io import AlignedBuffer
 
 log = logging.getLogger(__name__)
 
@@ -68,14 +68,17 @@ class Serving:
                     disks=self._store.offer(),
                 )
             )
-            self._serve()
+            self._packed = memoryview(bytearray(BLOCK))
+            self._writer = Writer()
+            try:
+                self._serve()
+            finally:
+                self._writer.close()
         finally:
             self.ended.set()
             self._sessions.leave(hello.connection, self)
 
     def _serve(self) -> None:
-        self._plain = AlignedBuffer(BLOCK)
-        self._packed = memoryview(bytearray(BLOCK))
         while (head := self._channel.receive_head(idle_s=IDLE_S)) is not None:
             if head.type is Type.DATA:
                 self._receive(head)
@@ -86,7 +89,7 @@ class Serving:
         data = self._channel.receive_data_head(head)
         target = self._store.disk(data.disk)
         target.check_range(data.offset, data.length)
-        content = self._plain.view[: data.length]
+        content = self._writer.room()[: data.length]
         if data.codec is Codec.RAW:
             self._channel.receive_payload(content)
         else:
@@ -98,10 +101,11 @@ class Serving:
                 f"{data.length} bytes for {data.offset} of disk {target.disk.name} did not arrive "
                 "as they were sent; they were not written"
             )
-        target.write(data, content)
+        self._writer.write(target, data)
 
     def _act(self, frame: Frame) -> bool:
         """Whether it was the last."""
+        self._writer.settle()
         match frame:
             case Zero():
                 self._store.disk(frame.disk).zero(frame)
@@ -111,7 +115,7 @@ class Serving:
                 self._store.commit()
                 self._channel.send_frame(Flushed(number=frame.number))
             case Ask():
-                digests = tuple(self._store.disk(frame.disk).answer(frame, self._plain))
+                digests = tuple(self._store.disk(frame.disk).answer(frame, self._writer.buffer))
                 self._channel.send_frame(Answer(digests=digests))
             case Finish():
                 self._store.commit()

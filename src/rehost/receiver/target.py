@@ -7,7 +7,7 @@ import errno
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,13 +68,14 @@ class TargetDisk:
                 f"which has {self.disk.size} bytes"
             )
 
-    def write(self, data: Data, content: memoryview) -> None:
-        """`content` is of the digest that `data` says."""
-        block = data.offset // BLOCK
-        note = Note(data.offset % BLOCK, data.length, data.digest)
-        with self._touching(block, block):
-            self._file.write(content, data.offset)
-            self._note(block, note)
+    def write(self, run: Sequence[Data], content: memoryview) -> None:
+        """`content` is of the digests that `run` says, whose ranges follow each other."""
+        first, last = run[0].offset // BLOCK, run[-1].offset // BLOCK
+        with self._touching(first, last):
+            self._file.write(content, run[0].offset)
+            for data in run:
+                note = Note(data.offset % BLOCK, data.length, data.digest)
+                self._note(data.offset // BLOCK, note)
 
     def zero(self, extent: Zero) -> None:
         self.check_range(extent.offset, extent.length)

@@ -42,7 +42,8 @@ class AlignedBuffer:
     """Memory that O_DIRECT takes. `front` bytes before `view` are for what is sent ahead of it."""
 
     def __init__(self, size: int, *, front: int = 0) -> None:
-        length = PAGE + size
+        before = PAGE if front else 0
+        length = before + size
         self._map = mmap.mmap(-1, length + _HUGE)
         address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
         start = -address % _HUGE
@@ -50,14 +51,15 @@ class AlignedBuffer:
             # One huge page instead of hundreds that the kernel pins one by one for each request.
             self._map.madvise(mmap.MADV_HUGEPAGE)
         whole = memoryview(self._map)[start : start + length]
-        self.view = whole[PAGE:]
-        self.front = whole[PAGE - front : PAGE]
+        self.view = whole[before:]
+        self.front = whole[before - front : before]
         self._whole = whole
-        self._address = address + start + PAGE
+        self._address = address + start + before
 
     def with_front(self, length: int) -> memoryview:
         """The front and the first `length` bytes, as one piece."""
-        return self._whole[PAGE - len(self.front) : PAGE + length]
+        at = len(self._whole) - len(self.view)
+        return self._whole[at - len(self.front) : at + length]
 
     def is_zero(self, length: int) -> bool:
         """Whether the first `length` bytes are all zero."""
