@@ -94,6 +94,8 @@ def test_the_unit_that_is_shipped_is_the_one_for_the_usual_paths():
     assert usual == shipped
     final = " ".join(str(int(code)) for code in exits.FINAL)
     assert f"RestartPreventExitStatus={final}" in shipped.splitlines()
+    # Where the machine was migrated to, nothing is to show as failed.
+    assert f"SuccessExitStatus={int(exits.Exit.OTHER_MACHINE)}" in shipped.splitlines()
 
 
 def test_odd_paths_stay_one_word_in_the_unit():
