@@ -43,7 +43,7 @@ def target(source: Installed) -> TargetSpec:
     )
 
 
-@pytest.mark.parametrize("name", ["bios-mbr-ext4", "uefi-gpt-xfs"])
+@pytest.mark.parametrize("name", ["bios-mbr-plain", "uefi-gpt-xfs"])
 def test_system_comes_up_and_shuts_down(provider, name):
     source = install(name)
     server = provider.create(target(source))

@@ -1,4 +1,5 @@
-"""The hardware of machines. To add one: a value here and an install/<name>.sh.
+"""The hardware of machines. To add one: a value here and a script, install/<name>.sh, which runs in
+a guest, or place/<name>.sh, which runs on this host.
 
 MACHINES are recorded, SOURCES are migrated by tests/guest; what is in both is built once.
 """
@@ -146,7 +147,13 @@ def _recorded(name: str) -> Machine:
 
 
 SOURCES = (
-    _recorded("bios-mbr-ext4"),
+    Machine(
+        name="bios-mbr-plain",
+        uuid="0a000010-1111-4000-8000-00000000feed",
+        firmware="bios",
+        disks=(Disk(serial="PLAIN-SYSTEM-0010", size=4 * GIB),),
+        nics=(Nic(mac="52:54:00:00:10:01"),),
+    ),
     Machine(
         name="bios-lvm-btrfs",
         uuid="0a000011-1111-4000-8000-00000000feed",
