@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,15 @@ def has_blktrace() -> bool:
         return False
 
 
+def has_libguestfs() -> bool:
+    """It works with a kernel of this host's, and its module is for the system's own Python."""
+    if not Path("/usr/bin/python3").exists():
+        return False
+    argv = ["/usr/bin/python3", "-c", "import guestfs"]
+    asked = subprocess.run(argv, check=False, capture_output=True)
+    return asked.returncode == 0 and any(Path("/boot").glob("vmlinu*"))
+
+
 FILESYSTEMS = ("ext4", "xfs", "btrfs")
 THINGS: dict[str, Callable[[], bool]] = {
     "root": is_root,
@@ -53,6 +63,7 @@ THINGS: dict[str, Callable[[], bool]] = {
     "bpf": has_bpf,
     "blktrace ioctl": has_blktrace,
     "postgresql": postgresql.is_here,
+    "libguestfs": cache(has_libguestfs),
     "grub-efi": lambda: Path("/usr/lib/grub/x86_64-efi/moddep.lst").exists(),
     "ovmf": lambda: Path("/usr/share/OVMF/OVMF_CODE_4M.fd").exists(),
 }

@@ -109,7 +109,12 @@ def disk_image(folder: Path, number: int) -> Path:
 def disk_arguments(number: int, disk: Disk, image: Path, *, kept: bool) -> list[str]:
     drive = f"if=none,id=disk{number},format={image_format(image)},file={image},discard=unmap"
     cache = "cache=unsafe" if kept else "snapshot=on"
-    device = {"virtio": "virtio-blk-pci", "scsi": "scsi-hd,bus=scsi.0", "nvme": "nvme"}[disk.bus]
+    device = {
+        "virtio": "virtio-blk-pci",
+        "scsi": "scsi-hd,bus=scsi.0",
+        "nvme": "nvme",
+        "ide": "ide-hd",
+    }[disk.bus]
     return [
         *("-drive", f"{drive},{cache}"),
         # 0 is a kernel's that QEMU loads itself.

@@ -15,7 +15,7 @@ GIB = 1 << 30
 class Disk:
     serial: str
     size: int  # bytes
-    bus: Literal["virtio", "scsi", "nvme"] = "virtio"
+    bus: Literal["virtio", "scsi", "nvme", "ide"] = "virtio"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,4 +170,12 @@ SOURCES = (
     ),
     _recorded("btrfs-snapshots"),
     _recorded("raid1-lvm"),
+    # Its initramfs has no drivers but those of its own disk.
+    Machine(
+        name="ide-no-virtio",
+        uuid="0a000013-1111-4000-8000-00000000feed",
+        firmware="bios",
+        disks=(Disk(serial="IDE-SYSTEM-0013", size=3 * GIB, bus="ide"),),
+        nics=(Nic(mac="52:54:00:00:13:01"),),
+    ),
 )

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from rehost.stages.convert import devices, identity, network
 from rehost.stages.convert.guest import Guest
 from rehost.stages.convert.network import Wish
-from rehost.stages.convert.plan import Plan
+from rehost.stages.convert.plan import NEEDED, Plan
+
+MODULES = "/etc/initramfs-tools/modules"  # Debian's list may be all that the initramfs gets
 
 
 def apply(guest: Guest, plan: Plan) -> Iterator[str]:
@@ -19,6 +21,8 @@ def apply(guest: Guest, plan: Plan) -> Iterator[str]:
     yield from _rename(guest, plan)
     if plan.new_identity:
         yield from _renew(guest, plan)
+    if plan.virt_v2v:
+        yield from _edit(guest, MODULES, _with_virtio)
 
 
 def _name_devices(guest: Guest, plan: Plan) -> Iterator[str]:
@@ -30,6 +34,13 @@ def _name_devices(guest: Guest, plan: Plan) -> Iterator[str]:
     for pattern in devices.COMMAND_LINES:
         for path in guest.glob(pattern):
             yield from _edit(guest, path, lambda text: devices.edit_command_lines(text, names))
+
+
+def _with_virtio(text: str) -> str:
+    named = {line.strip() for line in text.splitlines()}
+    missing = [module for module in NEEDED if module not in named]
+    end = "" if text.endswith("\n") or not text else "\n"
+    return text + end + "".join(f"{module}\n" for module in missing) if missing else text
 
 
 def _edit(guest: Guest, path: str, edit: Callable[[str], str]) -> Iterator[str]:

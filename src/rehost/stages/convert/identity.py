@@ -1,7 +1,7 @@
 """What tells a clone from its source: host name, SSH host keys, machine-id."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives import serialization
@@ -29,16 +29,19 @@ class KeyPair(NamedTuple):
 
 
 def edit_hosts(text: str, old: str, new: str) -> str:
-    """The old name becomes the new one, also where a domain follows it."""
-    pattern = re.compile(WORD.format(re.escape(old)))
-    lines = text.splitlines(keepends=True)
-    return "".join(
-        line if line.lstrip().startswith("#") else pattern.sub(new, line) for line in lines
-    )
+    """The old name becomes the new one, also where a domain follows it; "localhost" stays."""
+    short = (old.partition(".")[0], new.partition(".")[0])
+    # Done again, a name that only gets a domain must not get it twice.
+    names = [
+        (before, after)
+        for before, after in ((old, new), short)
+        if before not in ("", "localhost") and not after.startswith(f"{before}.")
+    ]
+    return "".join(_rename(line, names) for line in text.splitlines(keepends=True))
 
 
 def edit_red_hat_6(text: str, new: str) -> str:
-    return re.sub(r"(?m)^HOSTNAME=.*$", f"HOSTNAME={new}", text)
+    return re.sub(r"(?m)^HOSTNAME=.*$", lambda _: f"HOSTNAME={new}", text)
 
 
 def host_key(path: str, comment: str) -> KeyPair | None:
@@ -56,6 +59,14 @@ def host_key(path: str, comment: str) -> KeyPair | None:
         serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
     )
     return KeyPair(private, public + f" {comment}\n".encode())
+
+
+def _rename(line: str, names: Iterable[tuple[str, str]]) -> str:
+    if line.lstrip().startswith("#"):
+        return line
+    for old, new in names:
+        line = re.sub(WORD.format(re.escape(old)), lambda _: new, line)  # noqa: B023
+    return line
 
 
 def _rsa() -> rsa.RSAPrivateKey:

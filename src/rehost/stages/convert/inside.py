@@ -50,6 +50,7 @@ class System:
         g.launch()
         found = self._choose(g.inspect_os(), root)
         self._mount(found)
+        g.set_trace(False)  # contents of files, and keys, are not for the log
         return {"root": found}
 
     def _choose(self, roots: list[str], wanted: dict[str, str]) -> str:
@@ -142,8 +143,10 @@ class System:
         for attribute in self.g.lgetxattrs(self.g.realpath(folder)):
             if attribute["attrname"] == "security.selinux":
                 value = attribute["attrval"]
-                value = value if isinstance(value, str) else value.decode()
-                self.g.lsetxattr("security.selinux", value, len(value), path)
+                value = value.decode() if isinstance(value, bytes) else value
+                # It ends in a zero byte, which Python cannot hand over but C's texts have.
+                label = value.rstrip("\0")
+                self.g.lsetxattr("security.selinux", label, len(value), path)
 
     def remove(self, path: str) -> None:
         self.g.rm_f(path)
@@ -164,8 +167,8 @@ def answer(system: System, request: dict[str, Any]) -> dict[str, Any]:
         return {"answer": getattr(system, request.pop("do"))(**request)}
     except Wrong as e:
         return {"wrong": e.args[0], "said": e.args[1]}
-    except (RuntimeError, OSError) as e:
-        return {"wrong": "failed", "said": str(e)}
+    except Exception as e:  # whatever it is, the other side has to know
+        return {"wrong": "failed", "said": str(e) or type(e).__name__}
 
 
 def end_with_parent() -> None:
