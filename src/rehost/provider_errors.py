@@ -146,6 +146,38 @@ class MachineStuck(Error):
         )
 
 
+class TargetOfTask(Error):
+    """The target belongs to a task, which is to do this; the message says which, and its state."""
+
+    code = "REHOST.7113"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, server_id: str, task_id: str, state: str, todo: str) -> None:
+        super().__init__(
+            f"target server {server_id!r} belongs to task {task_id!r}, in state {state}; {todo}",
+            server_id=server_id,
+        )
+
+
+class TargetAmbiguous(Error):
+    """Several target servers have ids that begin like what was given; give more of it."""
+
+    code = "REHOST.7115"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, begin: str, found: tuple[str, ...]) -> None:
+        super().__init__(f"{begin!r} begins the ids of several targets: {', '.join(found)}")
+
+
+class ProviderCannot(Error):
+    """The provider that the service is set up with has not got this ability."""
+
+    code = "REHOST.7114"
+
+    def __init__(self, provider: str, what: str) -> None:
+        super().__init__(f"the provider {provider!r} cannot {what}")
+
+
 class BadProbe(Error):
     """How a target server is to be asked whether it is up is written in another way than known."""
 

@@ -1,4 +1,4 @@
-"""Commands for whoever runs the service: serve, user, db. They act on its machine, not over HTTP.
+"""Commands for whoever runs the service: serve, user, targets. On its machine, not over HTTP.
 
 `rehost --help` imports this file: what the commands need, they import when they run.
 """
@@ -13,6 +13,7 @@ from rehost.control import (
     admin_keys,
     admin_projects,
     admin_roles,
+    admin_targets,
     admin_users,
 )
 from rehost.control.admin_options import Config, Data
@@ -23,6 +24,7 @@ commands.add_typer(admin_projects.commands, name="project")
 commands.add_typer(admin_domains.commands, name="domain")
 commands.add_typer(admin_database.commands, name="db")
 commands.add_typer(admin_roles.commands, name="role")
+commands.add_typer(admin_targets.commands, name="targets")
 admin_users.commands.add_typer(admin_keys.commands, name="key")
 
 

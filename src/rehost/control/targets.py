@@ -57,6 +57,7 @@ def spec(task: Task, source: Any, wishes: Wishes = Wishes()) -> TargetSpec:  # n
         firmware=report.firmware or Firmware.BIOS,
         interfaces=tuple(_interfaces(report, wishes, options(task, report).macs)),
         boot_file=facts.boot_file,
+        source=f"{source.name} ({source.id})",
     )
 
 

@@ -61,7 +61,7 @@ class TargetSpec:
     r"""The first disk is the one that the firmware starts from. `memory` is bytes.
 
     `boot_file`: the loader that UEFI firmware is to start, as "\EFI\debian\shimx64.efi"; None: what
-    it finds by itself, \EFI\BOOT\BOOTX64.EFI.
+    it finds by itself, \EFI\BOOT\BOOTX64.EFI. `source` tells people whose disks these are.
     """
 
     task_id: str
@@ -72,6 +72,7 @@ class TargetSpec:
     firmware: Firmware
     interfaces: tuple[Interface, ...] = (Interface(),)
     boot_file: str | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,23 @@ class Launch:
     said: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What there is of a server, for people. `used` is bytes that its files really take.
+
+    `layered`: it starts from a layer over its disks. `clone_of` is the id of another server.
+    """
+
+    server: TargetServer
+    source: str
+    power: Power
+    folder: Path
+    used: int
+    layered: bool
+    clone_of: str | None
+    launch: Launch | None
+
+
 class Provider(Protocol):
     name: str
 
@@ -129,6 +147,14 @@ class Provider(Protocol):
 
     def delete(self, server_id: str) -> None:
         """Delete the server, running or not, and its disks. What is gone is not an error."""
+
+
+@runtime_checkable
+class CanList(Protocol):
+    """Optional: knows what it has made, also what no task refers to any more."""
+
+    def inventory(self) -> tuple[Inventory, ...]:
+        """All servers, by their ids."""
 
 
 @runtime_checkable

@@ -28,7 +28,9 @@ from rehost.provider_errors import (
 )
 from rehost.providers.base import (
     DiskSpec,
+    Inventory,
     Launch,
+    Power,
     TargetDisk,
     TargetServer,
     TargetSpec,
@@ -94,6 +96,20 @@ class ServerFolders:
             if new != old:
                 write(folder, new)
             return server(new, folder)
+
+    def all(self) -> tuple[tuple[Record, Path], ...]:
+        """All servers with their folders; one that cannot be read is only told of in the log."""
+        with self.explained():
+            found = []
+            for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
+                try:
+                    record = _read(folder) if ID.fullmatch(folder.name) else None
+                except TargetStorage as e:
+                    log.warning("%s", e)
+                    continue
+                if record is not None:
+                    found.append((record, folder))
+            return tuple(found)
 
     def find(self, server_id: str) -> Record | None:
         with self.explained():
@@ -205,6 +221,20 @@ def server(record: Record, folder: Path) -> TargetServer:
                 record.spec.disks, _sizes(record), images(record, folder), strict=True
             )
         ),
+    )
+
+
+def inventory(record: Record, folder: Path, power: Power) -> Inventory:
+    files = [file.stat(follow_symlinks=False) for file in folder.iterdir()]
+    return Inventory(
+        server=server(record, folder),
+        source=record.spec.source,
+        power=power,
+        folder=folder,
+        used=sum(file.st_blocks * 512 for file in files),
+        layered=record.layered,
+        clone_of=record.clone_of,
+        launch=record.launch,
     )
 
 

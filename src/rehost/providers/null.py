@@ -5,8 +5,8 @@ For tests of what surrounds a provider, and for migrations that need the disks a
 
 from pathlib import Path
 
-from rehost.providers.base import Launch, Power, TargetServer, TargetSpec
-from rehost.providers.folders import ServerFolders
+from rehost.providers.base import Inventory, Launch, Power, TargetServer, TargetSpec
+from rehost.providers.folders import ServerFolders, inventory
 
 SWITCH = "on"
 
@@ -35,6 +35,12 @@ class NullProvider:
 
     def delete(self, server_id: str) -> None:
         self._folders.delete(server_id)
+
+    def inventory(self) -> tuple[Inventory, ...]:
+        return tuple(
+            inventory(record, folder, self.power(folder.name))
+            for record, folder in self._folders.all()
+        )
 
     def _switch(self, server_id: str) -> Path:
         return self._folders.path(server_id) / SWITCH

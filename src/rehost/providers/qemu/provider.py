@@ -18,8 +18,8 @@ from rehost.provider_errors import (
     TargetGone,
     TargetRuns,
 )
-from rehost.providers.base import DiskFormat, Launch, Power, TargetServer, TargetSpec
-from rehost.providers.folders import Record, ServerFolders, images, write
+from rehost.providers.base import DiskFormat, Inventory, Launch, Power, TargetServer, TargetSpec
+from rehost.providers.folders import Record, ServerFolders, images, inventory, write
 from rehost.providers.qemu import (
     acceleration,
     daemon,
@@ -47,7 +47,7 @@ BIOS_CONSOLE = (0x3F8).to_bytes(2, "little")  # the first serial port
 
 
 class QemuProvider:
-    """Also CanClone, CanLayer, CanReach, CanScreenshot, HasConsole, KnowsHost."""
+    """Also CanClone, CanLayer, CanList, CanReach, CanScreenshot, HasConsole, KnowsHost."""
 
     name = "qemu"
 
@@ -90,6 +90,12 @@ class QemuProvider:
 
     def delete(self, server_id: str) -> None:
         self._folders.delete(server_id, first=_end)
+
+    def inventory(self) -> tuple[Inventory, ...]:
+        return tuple(
+            inventory(record, folder, self.power(folder.name))
+            for record, folder in self._folders.all()
+        )
 
     def clone(self, server_id: str, clone_id: str) -> TargetServer:
         return self._folders.clone(server_id, clone_id, first=_insist_off)
