@@ -119,3 +119,18 @@ def test_interfaces_that_name_their_card_get_the_targets():
         path: text.replace(cloned, OLD).replace(f"'{OLD}'", f'"{OLD}"')
         for path, text in files.items()
     }
+
+
+def test_a_link_file_for_all_cards_would_go_first_and_does_not():
+    path = "/etc/systemd/network/10-wol.link"
+    for match in ("OriginalName=*", "Driver=virtio_net"):
+        files = {**SYSTEMD_252, path: f"[Match]\n{match}\n[Link]\nWakeOnLan=off\n".encode()}
+        rewriting = rewrite(files, WISH)
+        assert set(rewriting.files) == {LINK}
+        assert f"{LINK} goes before {path}: what that sets for ens3" in "".join(rewriting.notes)
+
+
+def test_a_link_file_behind_systemds_own_is_not_enough():
+    path = "/etc/systemd/network/99-lan.link"
+    link = f"[Match]\nMACAddress={OLD}\n[Link]\nName=ens3\n"
+    assert set(content({**SYSTEMD_252, path: link.encode()})) == {LINK}

@@ -36,7 +36,11 @@ class Draft:
             if b"\0" in content or len(content) > LIMIT:
                 self.note(f"{path} is not a text file and was left as it is.")
             else:
-                yield path, content.decode("utf-8", "surrogateescape")
+                yield path, self.text(path)
+
+    def text(self, path: str) -> str:
+        """Of a file that is there."""
+        return (self._now[path] or b"").decode("utf-8", "surrogateescape")
 
     def write(self, path: str, text: str, *why: str) -> None:
         """Nothing is said or done if the text is what is there."""

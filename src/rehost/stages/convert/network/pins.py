@@ -4,6 +4,7 @@ From systemd 240 on a .link file; before, a udev rule, as an interface that the 
 renamed is not renamed again by a .link file there.
 """
 
+import fnmatch
 import re
 from collections.abc import Iterator, Mapping
 
@@ -13,6 +14,7 @@ from rehost.stages.convert.network.sections import Sections
 from rehost.stages.convert.network.wish import NAME
 
 LINK = "/etc/systemd/network/00-rehost-{}.link"
+DEFAULT = "99-default.link"  # systemd's own, for every interface
 RULES = "/etc/udev/rules.d/70-rehost-net.rules"
 RENAMES_AGAIN = 240  # systemd's first version with NAMING_ALLOW_RERENAMES
 LIBRARY = re.compile(r"libsystemd-shared-(\d+)")
@@ -50,25 +52,40 @@ def renames_again(draft: Draft) -> bool:
 def _by_links(draft: Draft, wanted: Mapping[str, str]) -> None:
     for name, mac in wanted.items():
         own = LINK.format(name)
-        first = next((p for p in _links_of(draft, mac) if p != own), None)
-        if first is None:
-            why = f"{own}: {name} is the card with the address {mac}, whatever slot it is in."
-            draft.write(own, LINK_TEXT.format(name, mac, name), why)
-        else:
+        first = next((p for p in _links_for(draft, mac) if p != own), None)
+        if first and _is_for_one(draft, first):
             _name_in(draft, first, name, mac)
+            continue
+        why = f"{own}: {name} is the card with the address {mac}, whatever slot it is in."
+        draft.write(own, LINK_TEXT.format(name, mac, name), why)
+        if first:
+            draft.note(f"{own} goes before {first}: what that sets for {name}, set there too.")
 
 
-def _links_of(draft: Draft, mac: str) -> Iterator[str]:
-    """Files that are for this card and no other, the one that counts first."""
+def _links_for(draft: Draft, mac: str) -> Iterator[str]:
+    """The administrator's files that may be for this card; the first that is, counts alone."""
     for path, text in draft.texts(places.LINKS):
-        match = Sections(text).find("Match", "MACAddress", "PermanentMACAddress")
-        if [m.lower().replace("-", ":") for e in match for m in e.value.split()] == [mac]:
+        sections = Sections(text)
+        macs = _macs(sections)
+        kernel = [n for v in sections.values("Match", "OriginalName") for n in v.split()]
+        if (macs and mac not in macs) or path.rpartition("/")[2] >= DEFAULT:
+            continue
+        if macs or not kernel or any(fnmatch.fnmatchcase("eth0", n) for n in kernel):
             yield path
+
+
+def _is_for_one(draft: Draft, path: str) -> bool:
+    return len(_macs(Sections(draft.text(path)))) == 1
+
+
+def _macs(sections: Sections) -> list[str]:
+    match = sections.find("Match", "MACAddress", "PermanentMACAddress")
+    return [m.lower().replace("-", ":") for e in match for m in e.value.split()]
 
 
 def _name_in(draft: Draft, path: str, name: str, mac: str) -> None:
     """The administrator's own file for this card: only the first that matches counts."""
-    sections = Sections(dict(draft.texts(path))[path])
+    sections = Sections(draft.text(path))
     names = sections.find("Link", "Name")
     policies = [e for e in sections.find("Link", "NamePolicy") if e.value]
     if sections.values("Link", "Name")[-1:] == [name] and not policies:

@@ -26,8 +26,10 @@ IFCFG_GLOBAL = ("/etc/sysconfig/network", "/etc/sysconfig/network/routes")
 IFCFG = (*IFCFG_INTERFACES, *IFCFG_ROUTES, *IFCFG_GLOBAL)
 CLOUD_INIT = ("/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d/*.cfg")
 
+OLD_TABLES = ("/etc/iftab", "/etc/mactab")  # of ifrename and nameif: names and addresses
+
 # Where a MAC is looked for line by line, as a comment is a line that begins with "#" or ";".
-LINES = (LINKS, *NETWORKD, UDEV, *IFUPDOWN, *KEYFILES, *IFCFG)
+LINES = (LINKS, *NETWORKD, UDEV, *IFUPDOWN, *KEYFILES, *IFCFG, *OLD_TABLES)
 
 DHCP_CLIENTS = (
     "/sbin/dhclient",
@@ -42,7 +44,7 @@ DHCP_CLIENTS = (
 SYSTEMD = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 
 # Files that must be read.
-FILES = (LINKS, *NETWORKD, UDEV, *IFUPDOWN, *NETPLAN, *KEYFILES, *IFCFG, *CLOUD_INIT)
+FILES = (LINKS, *NETWORKD, UDEV, *IFUPDOWN, *NETPLAN, *KEYFILES, *IFCFG, *CLOUD_INIT, *OLD_TABLES)
 # Files of which only the names matter: any content will do, b"" too.
 EXISTING = (
     "/lib/systemd/libsystemd-shared-*.so",
