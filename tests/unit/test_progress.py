@@ -70,6 +70,7 @@ PICTURES = {
     "task-told-80": (told(task(total_time=95), TRACE), 80),
     "task-stopped-80": (task("ABORT"), 80),
     "task-ready-80": (task("READY", -1, 0, total_time=0), 80),
+    "task-starting-80": (told(task("SYNCING", 7, 98), "started; it is watched until it is up"), 80),
     "task-failed-80": (FAILED, 80),
     "task-done-80": (task("MIGRATE_SUCCESS", 8, 100), 80),
 }

@@ -28,6 +28,8 @@ PHASES = {
     "CONFIGURE_": "make the disks bootable",
     "DETTACH_AGENT_IMAGE": "start the target",
 }
+# Once the agent is done.
+BY_SERVICE = ("CONFIGURE_", "DETTACH_AGENT_IMAGE")
 STATES = {
     "MIGRATE_SUCCESS": "bold green",
     "SYNC_SUCCESS": "bold green",
@@ -78,9 +80,9 @@ def figures(task: Json, source: Json) -> Iterator[str]:
     done, total = number(source, "replicatesize"), number(source, "totalsize")
     if total:
         yield f"{units.size(done)} of {units.size(total)}"
-    if (speed := number(task, "migrate_speed")) and is_busy(task):
+    if is_moving(task) and (speed := number(task, "migrate_speed")):
         yield f"{speed} Mbit/s"
-    if is_busy(task) and (left := number(task, "remain_seconds")) is not None:
+    if is_moving(task) and (left := number(task, "remain_seconds")) is not None:
         yield f"about {units.duration(left)} left"
     if elapsed := number(task, "total_time"):
         yield f"{units.duration(elapsed)} so far" if is_busy(task) else units.duration(elapsed)
@@ -167,6 +169,12 @@ def is_busy(task: Json) -> bool:
         "DELETING",
         "RESETING",
     )
+
+
+def is_moving(task: Json) -> bool:
+    """The agent is at it, or about to be: what it told last of speed and time still counts."""
+    at = current(task)
+    return is_busy(task) and not (at and text(at, "name").startswith(BY_SERVICE))
 
 
 def absent(task: Json, source: Json) -> list[str]:
