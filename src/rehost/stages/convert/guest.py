@@ -22,7 +22,8 @@ from rehost.stages.convert import inside
 from rehost.system.child import Child
 
 PYTHON = Path("/usr/bin/python3")  # libguestfs's module is the system's
-PACKAGES = "python3-guestfs, libguestfs-xfs and linux-image-cloud-amd64 (or another kernel)"
+BOOT = Path("/boot")
+PACKAGES = "python3-guestfs and linux-image-cloud-amd64 (or another kernel)"
 OPEN_LIMIT_S = 900.0
 LIMIT_S = 300.0  # of one file
 EVERY_S = 0.05
@@ -145,9 +146,9 @@ def check_tools() -> None:
         raise ConversionToolMissing(f"there is no {PYTHON}", PACKAGES)
     if "LIBGUESTFS_PATH" in os.environ or "SUPERMIN_KERNEL" in os.environ:
         return
-    kernels = [*Path("/boot").glob("vmlinu*")]
+    kernels = [*BOOT.glob("vmlinu*")]
     if not kernels:
-        raise ConversionToolMissing("libguestfs needs a kernel in /boot to work with", PACKAGES)
+        raise ConversionToolMissing(f"libguestfs needs a kernel in {BOOT} to work with", PACKAGES)
     if not any(os.access(kernel, os.R_OK) for kernel in kernels):
         raise ConversionToolMissing(
             f"{kernels[0]}, which libguestfs works with, can be read by root only "

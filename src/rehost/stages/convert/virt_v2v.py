@@ -42,11 +42,12 @@ def rebuild(
 
     Raises ConversionToolMissing, ConversionStopped, ConversionTimedOut, VirtV2vFailed.
     """
-    if not shutil.which(PROGRAM):
+    program = shutil.which(PROGRAM)
+    if not program:
         raise ConversionToolMissing(f"{PROGRAM} is not installed", "virt-v2v")
     description, output = log.with_name(f"{log.name}.xml"), log.with_name(f"{log.name}.v2v")
     description.write_text(domain(disks))
-    argv = [PROGRAM, "-i", "libvirtxml", str(description), "--root", root]
+    argv = [program, "-i", "libvirtxml", str(description), "--root", root]
     try:
         running = process.start(
             argv,
