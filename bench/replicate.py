@@ -5,6 +5,7 @@ and end when what they wrote is durable. Sources are in the page cache, which th
 we do not.
 """
 
+import compileall
 import contextlib
 import json
 import os
@@ -22,6 +23,7 @@ from typing import Any
 
 from tests.replicate.certificates import Authority
 
+import rehost
 from bench.disks import CACHE, random_disk, system_disk
 from rehost.contract.transfer import Certificates, agent_name, receiver_name
 from rehost.storage.used.disk import used_ranges
@@ -196,6 +198,8 @@ def new_target(source: Path) -> Iterator[Path]:
 
 def replicate() -> None:
     """Disks to another place: beside nbdcopy and qemu-img, over loopback and over 1 Gbit/s."""
+    # As pip leaves what it installs: this environment may not keep what it compiles.
+    compileall.compile_dir(str(Path(rehost.__file__).parent), quiet=1)
     system, random = system_disk(), random_disk()
     beside("system disk, loopback", system, LOOPBACK)
     pairs = beside("random disk, loopback", random, LOOPBACK)

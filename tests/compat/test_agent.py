@@ -9,8 +9,8 @@ import pytest
 from rehost.agent.registration import Registration, register
 from rehost.agent.run import Agent, Pace
 from rehost.agent.state import State
-from rehost.contract.client import Backoff
 from rehost.contract.credentials import EnrolmentCode, Token
+from rehost.contract.retry import Backoff
 from rehost.contract.trust import Trust
 from rehost.errors import ApiError, CommandMissing, FileMissing, OtherMachine, SourceGone
 from rehost.system.host import Space

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rehost.contract.client import Backoff, Client, retry, segment
+from rehost.contract.client import Client, segment
 from rehost.contract.connection import Timeouts
 from rehost.contract.credentials import EnrolmentCode, KeyPair, Login, Token
+from rehost.contract.retry import Backoff, retry
 from rehost.contract.signature import Request, parse_authorization, verify
 from rehost.contract.trust import Trust, pinned
 from rehost.errors import (

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from rehost.contract.client import Backoff
+from rehost.contract.retry import Backoff
 from rehost.model.ranges import Range
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.sender import Options, Sender

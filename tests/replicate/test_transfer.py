@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from rehost.contract.client import Backoff
+from rehost.contract.retry import Backoff
 from rehost.contract.transfer import agent_name, receiver_name
 from rehost.errors import BadConfiguration
 from rehost.model.ranges import Range

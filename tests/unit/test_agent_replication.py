@@ -13,7 +13,8 @@ from rehost.agent import replication as module
 from rehost.agent.replication import Replication
 from rehost.contract import agent_api, packages
 from rehost.contract.agent_api import Command, Result
-from rehost.contract.client import Answer, Backoff, Client
+from rehost.contract.client import Answer, Client
+from rehost.contract.retry import Backoff
 from rehost.contract.transfer import Transfer
 from rehost.errors import ApiError, ServiceUnreachable
 from rehost.stream_errors import DiskNotReported, SenderDied

@@ -26,8 +26,9 @@ from rehost.agent.progress import NOTHING_YET, consistency, progress_body
 from rehost.agent.usage import Usage
 from rehost.contract import agent_api, packages
 from rehost.contract.agent_api import Command, CommandResult, Result
-from rehost.contract.client import Backoff, Client
+from rehost.contract.client import Client
 from rehost.contract.codec import encode
+from rehost.contract.retry import Backoff
 from rehost.contract.transfer import Transfer
 from rehost.errors import ApiError, Error, ServiceUnreachable, StateNotWritable
 from rehost.model.speed import limit_at

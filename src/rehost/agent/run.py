@@ -15,8 +15,9 @@ from rehost.agent.signals import Signals
 from rehost.agent.state import State
 from rehost.contract import agent_api
 from rehost.contract.agent_api import Command, CommandResult
-from rehost.contract.client import Backoff, Client, retry
+from rehost.contract.client import Client
 from rehost.contract.credentials import Token
+from rehost.contract.retry import Backoff, retry
 from rehost.errors import ApiError, Error, HostError, OtherMachine, SourceExists, SourceGone
 from rehost.model.identity import contradictions
 from rehost.model.server import Identity, Report

@@ -10,8 +10,10 @@ agent goes on.
 import contextlib
 import ctypes
 import functools
+import gc
 import json
 import logging
+import os
 import platform
 import sys
 import threading
@@ -69,6 +71,7 @@ class _Out:
 
 
 def _send(lines: TextIO, out: _Out) -> object:
+    gc.disable()  # of what modules define, nothing is garbage
     try:
         from rehost.agent.copying import Copying
         from rehost.stages.replicate import job
@@ -78,6 +81,8 @@ def _send(lines: TextIO, out: _Out) -> object:
             f"this Python has no module {e.name}; copying disks needs it: "
             "python3 -m pip install blake3 backports.zstd"
         ) from e
+    gc.freeze()
+    gc.enable()
 
     keep_freed_memory()
     wanted = job.parse_job(_first(lines))
@@ -146,4 +151,7 @@ def give_way() -> None:
 
 if __name__ == "__main__":
     sys.path[:0] = sys.argv[1:]
-    sys.exit(main())
+    status = main()
+    logging.shutdown()
+    # All is told and closed: to take the rest apart takes longer, and a thread may still read.
+    os._exit(status)

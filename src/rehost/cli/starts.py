@@ -12,7 +12,8 @@ from rehost.cli.document import Json, text
 from rehost.cli.exits import Exit
 from rehost.cli.find import task_id
 from rehost.cli.tasks import AsJson, Task, Tasks, act, commands
-from rehost.contract.client import Backoff, Client, retry, segment
+from rehost.contract.client import Client, segment
+from rehost.contract.retry import Backoff, retry
 
 __all__ = ["commands"]
 

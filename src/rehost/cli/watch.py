@@ -9,7 +9,8 @@ from rich.live import Live
 from rehost.cli import output, progress
 from rehost.cli.document import Json, part, text
 from rehost.cli.exits import Exit
-from rehost.contract.client import Backoff, Client, retry, segment
+from rehost.contract.client import Client, segment
+from rehost.contract.retry import Backoff, retry
 from rehost.errors import Error
 
 SUCCESS = frozenset({"MIGRATE_SUCCESS", "SYNC_SUCCESS"})

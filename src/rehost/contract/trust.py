@@ -8,13 +8,13 @@ and nothing else.
 
 import hashlib
 import hmac
-import ipaddress
 import re
 import socket
 import ssl
 from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, urlsplit
 
+from rehost.contract.loopback import is_loopback
 from rehost.errors import BadConfiguration, ServiceNotTrusted, ServiceUnreachable
 
 HTTPS_PORT = 443
@@ -53,13 +53,6 @@ def check_url(url: str, trust: Trust) -> SplitResult:
     if parts.scheme == "http" and trust.pin:
         raise BadConfiguration(f"a pin is for https; {url} has no certificate")
     return parts
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def context(trust: Trust) -> ssl.SSLContext:

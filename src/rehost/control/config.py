@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rehost.contract.trust import is_loopback
+from rehost.contract.loopback import is_loopback
 from rehost.errors import BadConfiguration
 
 PREFIX = "REHOST_"

@@ -4,7 +4,7 @@ import shlex
 from urllib.parse import urlsplit
 
 from rehost.contract.installer import NAME
-from rehost.contract.trust import is_loopback
+from rehost.contract.loopback import is_loopback
 
 
 def install_line(service: str, code: str, digest: str, *, pin: str | None) -> str:

@@ -13,7 +13,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from rehost.contract.trust import is_loopback
+from rehost.contract.loopback import is_loopback
 from rehost.control import authority, keys, tls
 from rehost.control.config import ServeConfig
 from rehost.control.provider import boot_probe, open_provider

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from litestar import Litestar
 
-from rehost.contract.trust import is_loopback
+from rehost.contract.loopback import is_loopback
 from rehost.control import authority, judgement, keys
 from rehost.control.agent_programs import AgentPrograms
 from rehost.control.app import create_app

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable
 
 from rehost.contract.channel import Channel, server_context
+from rehost.contract.loopback import is_loopback
 from rehost.contract.transfer import ReceiverConfig, agent_name
-from rehost.contract.trust import is_loopback
 from rehost.errors import BadConfiguration
 from rehost.receiver.connection import GREETING_S, serve
 from rehost.receiver.sessions import CONNECTIONS, Sessions

@@ -9,7 +9,6 @@ It must not write files, print, or start programs. What it logs is kept and said
 import logging
 import os
 import stat
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +99,8 @@ def load_hooks(file: Path) -> tuple[Hook, ...]:
     It runs programs as root: so it must belong to root, and nobody else may write it.
     Raises HooksUnusable.
     """
+    import tomllib  # most sources have no hooks
+
     try:
         with file.open("rb") as opened:
             found = os.fstat(opened.fileno())

@@ -8,7 +8,6 @@ server which is always busy is never copied.
 import logging
 import os
 import resource
-import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -103,7 +102,7 @@ class Courtesy:
             self._changed.notify()
 
     def _judge(self) -> None:
-        typical = statistics.median(self._latencies)
+        typical = sorted(self._latencies)[len(self._latencies) // 2]
         self._best = typical if self._best is None else min(self._best * 1.01, typical)
         slow = typical > max(_SLOW_LEAST_S, _SLOW * self._best)
         load = self._measure()

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rehost.contract.channel import Channel
-from rehost.contract.client import Backoff, retry
 from rehost.contract.digest import digest, digest_of_zeros
 from rehost.contract.frames import (
     BLOCK,
@@ -35,6 +34,7 @@ from rehost.contract.frames import (
     Zero,
     put_data,
 )
+from rehost.contract.retry import Backoff, retry
 from rehost.errors import Error
 from rehost.stages.replicate.compression import Compression
 from rehost.stages.replicate.control import Control

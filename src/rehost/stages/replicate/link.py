@@ -1,14 +1,14 @@
 """How a sender's connections are made."""
 
 import logging
-import secrets
+import os
 import socket
 from dataclasses import dataclass, field
 
 from rehost.contract.channel import STALL_S, Channel, client_context
 from rehost.contract.frames import Failure, Hello, Welcome
+from rehost.contract.loopback import is_loopback
 from rehost.contract.transfer import Certificates, receiver_name
-from rehost.contract.trust import is_loopback
 from rehost.errors import BadConfiguration
 from rehost.stages.replicate.control import Control
 from rehost.stream_errors import BadFrame, ReceiverUnreachable, from_code
@@ -38,7 +38,7 @@ class Link:
         self.peer = peer
         self._control = control
         self._stall_s = stall_s
-        self._session = secrets.token_bytes(16)
+        self._session = os.urandom(16)
         self._tls = client_context(peer.tls) if peer.tls else None
 
     @property

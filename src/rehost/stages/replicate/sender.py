@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import TypeVar
 
 from rehost.contract.channel import STALL_S
-from rehost.contract.client import Backoff
 from rehost.contract.frames import Discard, Welcome
+from rehost.contract.retry import Backoff
 from rehost.model.ranges import Range
 from rehost.stages.replicate.compression import Compression
 from rehost.stages.replicate.control import Control
