@@ -54,7 +54,8 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
     match typing.get_origin(kind):
         case typing.Annotated:
             limits = [limit for limit in args[1:] if isinstance(limit, Meta)]
-            return _limited(args[0], {k: v for m in limits for k, v in _set(m).items()})
+            found = {k: v for m in limits for k, v in _set(m).items()}
+            return _limited(args[0], found) if found else values_of(args[0])
         case builtins.tuple:
             return st.lists(values_of(args[0]), max_size=3).map(tuple)
         case typing.Union | types.UnionType:
