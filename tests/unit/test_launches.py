@@ -36,6 +36,7 @@ class Machines(NotedProvider):
         self.on: set[str] = set()
         self.layered: set[str] = set()
         self.clone_failure: Exception | None = None
+        self.stop_failure: Exception | None = None
 
     def boot(self, server_id):
         if server_id not in self.on:
@@ -47,6 +48,8 @@ class Machines(NotedProvider):
         return Power.ON if server_id in self.on else Power.OFF
 
     def stop(self, server_id, *, hard=False):
+        if self.stop_failure is not None:
+            raise self.stop_failure
         if server_id in self.on:
             self.calls.append(f"{'kill' if hard else 'stop'} {server_id}")
             self.on.discard(server_id)
@@ -215,7 +218,24 @@ def test_target_that_is_to_stay_off_is_made_ready_only(home):
     assert task.state is TaskState.MIGRATE_SUCCESS
     assert machines.calls == [f"layer {task_id}"]
     assert task.launch is not None
-    assert task.launch.boot_at is None
+    assert (task.launch.boot_at, task.launch.state) == (None, LaunchState.DONE)
+
+
+def test_target_that_cannot_be_turned_off_is_tried_again_more_rarely(home, caplog):
+    machines = Machines(PANIC)
+    machines.stop_failure = CannotClone("some")
+    driver, task_id = copied(home, machines)
+    for _ in range(5):
+        driver.turn()
+    task = now(home, task_id)
+    assert (task.state, task.active) == (TaskState.MIGRATE_FAIL, True)
+    assert "REHOST.4106" in task.error
+    assert caplog.text.count("waits: ") == 1
+    machines.stop_failure = None
+    driver._retries.clear()
+    driver.turn()
+    assert not now(home, task_id).active
+    assert machines.layered == set()
 
 
 def test_synchronizing_again_first_turns_the_target_off(home):

@@ -210,12 +210,18 @@ class Runner:
         self._change(task_id, lambda task: _explained(task, str(error)))
 
     def _failed(self, task_id: str, error: Exception) -> None:
-        self._retries.pop(task_id, None)
+        """Fail the task; one that rests already has what is to be tidied up tried again."""
         known = error if isinstance(error, Error) else Internal(f"task {task_id}")
-        log.error("task %s failed: %s", task_id, error)
         with self._database.write() as db:
-            if leases.is_held(db, task_id, self._holder) and (task := table.get(db, task_id)):
+            task = table.get(db, task_id)
+            if task is None or not leases.is_held(db, task_id, self._holder):
+                return
+            if task.state in MOVING:
+                self._retries.pop(task_id, None)
+                log.error("task %s failed: %s", task_id, error)
                 tasks.hear(db, task, News.TARGET_FAILED, error=failure(known))
+                return
+        self._later(task_id, known)
 
     def _drive(self, task_id: str) -> None:
         """Do what is to be done now, of one task; most of them wait for their agents."""
@@ -225,9 +231,12 @@ class Runner:
             with self._database.read() as db:
                 task = table.get(db, task_id)
                 source = task and sources.get(db, task.source_id)
-            if task is None or source is None:
+                is_held = leases.is_held(db, task_id, self._holder)
+            if task is None or source is None or not is_held:
+                # It was deleted, or another runner has it: what is noted would not be kept.
                 self._receivers.stop(task_id)
                 self._stop_errands(task_id)
+                self._held -= {task_id}
                 return
             if change := self._trials.turn(task, source):
                 self._change(task_id, change)
@@ -290,8 +299,8 @@ class Runner:
             if not self._close(task):
                 return False
             return self._launch(task, phase, functools.partial(self._prepared, task, source))
-        elif phase == "DETTACH_AGENT_IMAGE" and targets.starts(task, source):
-            return self._launch(task, phase, functools.partial(self._started, task))
+        elif phase == "DETTACH_AGENT_IMAGE":
+            return self._launch(task, phase, functools.partial(self._started, task, source))
         self._change(task.id, lambda t: tasks.done(t, phase, began=began))
         return True
 
@@ -331,7 +340,14 @@ class Runner:
         after = self._launching.prepare(_owner(task.id), launch, report, options)
         return None if after is None else (after, True)
 
-    def _started(self, task: Task, launch: Launch) -> tuple[Launch, bool] | None:
+    def _started(
+        self,
+        task: Task,
+        source: Any,  # noqa: ANN401 - a row
+        launch: Launch,
+    ) -> tuple[Launch, bool] | None:
+        if not targets.starts(task, source):
+            return replace(launch, state=LaunchState.DONE), True
         after = self._launching.start(_owner(task.id), launch, targets.probe(task, self._probe))
         return None if after is None else (after, after.state is LaunchState.DONE)
 
