@@ -12,6 +12,7 @@ from rehost.contract.bundle import build_agent_bundle
 from rehost.errors import CannotInstall, CommandFailed
 from rehost.system.files import sync_folder, write_atomically
 from rehost.system.host import Host
+from rehost.system.unit import command_line
 
 SERVICE = "rehost-agent"
 # As in the unit that is shipped; replaced by this machine's.
@@ -109,8 +110,8 @@ def uninstall(host: Host, state: State, places: Places) -> None:
 
 def unit_text(command: Sequence[str], *, state: Path) -> str:
     text = resources.files("rehost.agent").joinpath(f"{SERVICE}.service").read_text()
-    text = text.replace(_COMMAND, " ".join(map(_quoted, command)))
-    return text.replace(_STATE, _quoted(str(state)))
+    text = text.replace(_COMMAND, command_line(command))
+    return text.replace(_STATE, command_line([str(state)]))
 
 
 def _remove_programs(places: Places, *, but: Path | None = None) -> None:
@@ -129,9 +130,3 @@ def _explained() -> Iterator[None]:
         yield
     except OSError as e:
         raise CannotInstall(f"cannot write {e.filename}: {e.strerror}; run as root") from e
-
-
-def _quoted(path: str) -> str:
-    """As one word of a systemd command line."""
-    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{escaped}"' if escaped != path or " " in path else path

@@ -14,6 +14,7 @@ from rehost.control import (
     admin_projects,
     admin_roles,
     admin_targets,
+    admin_unit,
     admin_users,
 )
 from rehost.control.admin_options import Config, Data
@@ -26,6 +27,7 @@ commands.add_typer(admin_database.commands, name="db")
 commands.add_typer(admin_roles.commands, name="role")
 commands.add_typer(admin_targets.commands, name="targets")
 admin_users.commands.add_typer(admin_keys.commands, name="key")
+commands.command()(admin_unit.unit)
 
 
 @commands.command()
