@@ -410,3 +410,9 @@ def test_what_asks_already_stays_byte_for_byte():
         "/etc/sysconfig/network-scripts/route-eth0": "10.0.0.0/8 via 10.1.1.1\n",
     }
     assert rewritten(files, WISH) == {}
+
+
+def test_ifcfg_that_has_only_the_address_of_its_card():
+    text = f"HWADDR={MAC.upper()}\nBOOTPROTO=none\nIPADDR=10.0.0.2\n"
+    new = text.replace("none", "dhcp").replace("IPADDR", "# rehost: IPADDR")
+    assert changed("/etc/sysconfig/network-scripts/ifcfg-Wired_1", text) == new

@@ -134,3 +134,14 @@ def test_a_link_file_behind_systemds_own_is_not_enough():
     path = "/etc/systemd/network/99-lan.link"
     link = f"[Match]\nMACAddress={OLD}\n[Link]\nName=ens3\n"
     assert set(content({**SYSTEMD_252, path: link.encode()})) == {LINK}
+
+
+def test_of_azures_two_cards_with_one_address_the_one_in_front_is_pinned():
+    wish = Wish(names={"eth0": OLD, "enP5432s1": OLD})
+    assert set(content(SYSTEMD_252, wish)) == {"/etc/systemd/network/00-rehost-eth0.link"}
+
+
+def test_two_cards_with_one_address_are_noted_and_not_pinned():
+    rewriting = rewrite(SYSTEMD_252, Wish(names={"eth0": OLD, "eth1": OLD}))
+    assert rewriting.files == {}
+    assert rewriting.notes == (f"eth0, eth1 have one address, {OLD}: none was tied to its name.",)

@@ -43,6 +43,7 @@ def rewrite(files: Mapping[str, bytes], wish: Wish) -> Rewriting:
         netplan.change(draft, wish)
     stands = stack.find(draft)
     cards = hardware(wish, stands)
+    _note_shared(draft, wish, cards)
     for follow in (ifcfg.follow, keyfiles.follow, netplan.follow):
         follow(draft, cards)
     if wish.dhcp:
@@ -57,7 +58,14 @@ def rewrite(files: Mapping[str, bytes], wish: Wish) -> Rewriting:
 
 def _to_dhcp(draft: Draft, cards: Mapping[str, str], uplinks: Set[str]) -> None:
     ifupdown.to_dhcp(draft, uplinks)
-    ifcfg.to_dhcp(draft, uplinks)
+    ifcfg.to_dhcp(draft, uplinks, cards)
     networkd.to_dhcp(draft, uplinks, cards)
     keyfiles.to_dhcp(draft, uplinks, cards)
     netplan.to_dhcp(draft, uplinks, cards)
+
+
+def _note_shared(draft: Draft, wish: Wish, cards: Mapping[str, str]) -> None:
+    for mac in {wish.target(mac) for mac in wish.names.values()} - set(cards.values()):
+        names = sorted(name for name, its in wish.names.items() if wish.target(its) == mac)
+        if len(names) > 1:
+            draft.note(f"{', '.join(names)} have one address, {mac}: none was tied to its name.")

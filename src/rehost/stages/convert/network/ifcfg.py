@@ -17,19 +17,19 @@ def follow(draft: Draft, cards: Mapping[str, str]) -> None:
     """HWADDR of an interface is the address of its card on the target. Keyfiles: the same."""
     for path, text in draft.texts(*places.IFCFG_INTERFACES):
         values = Assignments(text)
-        name, mac = _name(path, values), values.get("HWADDR")
+        name, mac = _name(path, values, {}), values.get("HWADDR")
         if name in cards and MAC.fullmatch(mac) and normal(mac) != cards[name]:
             values.set("HWADDR", cards[name])
             why = f"{path}: {name} is the card with the address {cards[name]} now."
             draft.write(path, values.text(), why)
 
 
-def to_dhcp(draft: Draft, uplinks: Set[str]) -> None:
+def to_dhcp(draft: Draft, uplinks: Set[str], cards: Mapping[str, str]) -> None:
     """Interfaces that use DHCP already keep the routes they have."""
     switched = set()
     for path, text in draft.texts(*places.IFCFG_INTERFACES):
         values = Assignments(text)
-        name = _name(path, values)
+        name = _name(path, values, cards)
         card, colon, _ = name.partition(":")
         if card in uplinks and colon:
             why = f"{path}: a further static address of {card}, which uses DHCP now; removed."
@@ -76,5 +76,8 @@ def _take_out_global(draft: Draft) -> None:
         _take_out_all(draft, path, text)
 
 
-def _name(path: str, values: Assignments) -> str:
-    return values.get("DEVICE") or path.rpartition("/")[2].removeprefix("ifcfg-")
+def _name(path: str, values: Assignments, cards: Mapping[str, str]) -> str:
+    """What it says, else the one of `cards` whose address it has, else what the file is called."""
+    mac = values.get("HWADDR")
+    of_address = next((n for n, m in cards.items() if MAC.fullmatch(mac) and normal(mac) == m), "")
+    return values.get("DEVICE") or of_address or path.rpartition("/")[2].removeprefix("ifcfg-")

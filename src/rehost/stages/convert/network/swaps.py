@@ -20,7 +20,7 @@ UNIT_TEXT = f"""{HEAD}
 Description=Names of network interfaces as before the migration
 DefaultDependencies=no
 After=systemd-udevd.service systemd-udev-trigger.service
-Before=network-pre.target
+Before=network-pre.target sysinit.target
 Wants=network-pre.target
 
 [Service]
