@@ -40,6 +40,17 @@ def test_trial_that_fails_means_emulation(tmp_path, monkeypatch):
     assert "denied" in probed.why
 
 
+@pytest.mark.parametrize(
+    ("kvm_s", "chosen"), [(0.2, Acceleration.KVM), (1.2, Acceleration.KVM), (5.6, Acceleration.TCG)]
+)
+def test_kvm_that_is_slower_than_emulation_is_not_used(tmp_path, monkeypatch, kvm_s, chosen):
+    (tmp_path / "kvm").touch()
+    monkeypatch.setattr(acceleration, "KVM", tmp_path / "kvm")
+    took = {Acceleration.KVM: kvm_s, Acceleration.TCG: 0.2}
+    monkeypatch.setattr(acceleration, "run_guest", lambda _, tried: took[tried])
+    assert acceleration.probe("qemu", Acceleration.AUTO).acceleration is chosen
+
+
 def test_host_without_kvm_tries_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(acceleration, "KVM", tmp_path / "kvm")
     probed = acceleration.probe("/nonexistent", Acceleration.AUTO)
