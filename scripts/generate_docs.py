@@ -8,6 +8,7 @@ from scripts import compat_document
 from rehost import (
     convert_errors,
     cutover_errors,
+    demo_errors,
     errors,
     identity_errors,
     provider_errors,
@@ -31,6 +32,7 @@ MODULES = tuple(
         stream_errors,
         cutover_errors,
         convert_errors,
+        demo_errors,
     )
 )
 NOTE = "<!-- Made by scripts/docs. Change the code, not this file. -->\n\n"

@@ -1,7 +1,7 @@
 import os
 import signal
 
-from rehost.cli import demo
+from rehost.cli import demo_service
 from rehost.system.claims import claim
 
 
@@ -34,5 +34,5 @@ def test_a_name_is_free_again_when_its_holder_was_killed():
 
 
 def test_two_demos_that_start_at_once_have_ports_of_their_own():
-    with demo._port() as one, demo._port() as two:
+    with demo_service.free_port() as one, demo_service.free_port() as two:
         assert one != two

@@ -3,6 +3,7 @@ from collections import Counter
 from rehost import (
     convert_errors,
     cutover_errors,
+    demo_errors,
     errors,
     identity_errors,
     provider_errors,
@@ -18,7 +19,7 @@ def error_classes(base: type[errors.Error] = errors.Error) -> list[type[errors.E
 def test_errors_of_other_modules_are_among_them():
     modules = (task_errors.TaskRefuses, provider_errors.TargetGone, identity_errors.InUse)
     others = {*modules, stream_errors.TargetFull, cutover_errors.FreezeFailed}
-    others.add(convert_errors.ConversionFailed)
+    others |= {convert_errors.ConversionFailed, demo_errors.GuestSilent}
     assert others <= set(error_classes())
 
 

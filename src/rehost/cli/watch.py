@@ -20,8 +20,20 @@ PATIENCE = Backoff(base_s=0.5, cap_s=5, attempts=12)
 EVERY_S = 10.0  # in a pipe a line at most so often, unless something else than figures changed
 
 
-def watch(client: Client, task_id: str, *, interval_s: float, until: Collection[str] = ()) -> Exit:
-    """Show the task until it has succeeded, failed or been stopped, or is in a state of `until`.
+def _never(_: Json) -> bool:
+    return False
+
+
+def watch(
+    client: Client,
+    task_id: str,
+    *,
+    interval_s: float,
+    until: Collection[str] = (),
+    enough: Callable[[Json], bool] = _never,
+) -> Exit:
+    """Show the task until it has succeeded, failed or been stopped, or is in a state of `until`, or
+    is `enough`.
 
     The exit code says which. Interrupting it does nothing to the task.
     """
@@ -32,7 +44,7 @@ def watch(client: Client, task_id: str, *, interval_s: float, until: Collection[
             task, source = retry(lambda: _fetch(client, task_id), backoff=PATIENCE, on_failure=_say)
             draw(task, source)
             state = text(task, "state")
-            if state in until or state in SUCCESS:
+            if state in until or state in SUCCESS or enough(task):
                 return Exit.OK
             if state in FAILURE:
                 return Exit.FAILED

@@ -15,8 +15,8 @@ from rehost.system import process
 
 TIME_LIMIT_S = 10.0  # emulated, on a host with a load of 17 on two CPUs, it took 1.9 s
 MESSAGE = b"runs"
-# Where KVM works, both take a fifth of a second. Under a hypervisor that emulates it, KVM took 5.6 s
-# for that, and real systems did not get anywhere; a busy host delays either by a second or two.
+# Where KVM works, both take a fifth of a second. Under a hypervisor that emulates it, KVM took
+# 5.6 s, and real systems did not get anywhere; a busy host delays either by a second or two.
 SLOWER = 2  # times the emulated guest, and
 DELAY_S = 1.0
 KVM = Path("/dev/kvm")
