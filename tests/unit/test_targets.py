@@ -82,6 +82,23 @@ def test_template_chooses_size_networks_and_larger_disks():
     assert [disk.size for disk in spec.disks] == [40 * GIB]
 
 
+def test_cards_are_in_the_order_of_their_names_and_a_bond_is_none():
+    first, second, third = (f"52:54:00:00:00:0{n}" for n in (1, 2, 3))
+    networks = (
+        Network(name="bond0", mac=second, ip="10.0.0.5", netmask="255.255.255.0"),
+        Network(name="eth10", mac=third, ip=""),
+        Network(name="eth2", mac=second.upper(), ip=""),
+        Network(name="eth1", mac=first, ip="10.1.0.5", netmask="255.255.0.0", gateway="10.1.0.1"),
+        Network(name="bond0.7", mac=second, ip="10.7.0.5", netmask="255.255.255.0"),
+    )
+    spec = targets.spec(TASK, source(replace(REPORT, networks=networks)))
+    assert spec.interfaces == (
+        Interface(mac=first, address="10.1.0.5/255.255.0.0", gateway="10.1.0.1"),
+        Interface(mac=second, address="10.0.0.5/255.255.255.0"),
+        Interface(mac=third),
+    )
+
+
 def test_disk_is_never_smaller_than_the_sources():
     wished = Wishes(disks=(SizedDisk(name="system", index=0, size=GIB),))
     assert [disk.size for disk in targets.spec(TASK, source(), wished).disks] == [10 * GIB]

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from rehost.model.disk import DeviceUse
 from rehost.model.server import Facts, Firmware, Network, Report
 from rehost.providers.base import DiskSpec, Interface, TargetServer, TargetSpec
 from rehost.stages import launch
-from rehost.stages.convert import Options
+from rehost.stages.convert import Options, cards
 from rehost.stages.launch import Probe
 from rehost.task_errors import SourceDiskGone, TargetTooSmall
 
@@ -146,7 +147,7 @@ def _disks(facts: Facts, sizes: dict[str, int]) -> Iterator[DiskSpec]:
 
 def _interfaces(report: Report, wishes: Wishes, macs: Mapping[str, str]) -> Iterator[Interface]:
     """The source's, and as many more as the template has; one at least."""
-    known = [n for n in report.networks if MAC.fullmatch(n.mac)]
+    known = list(_cards(report)) or [n for n in report.networks if MAC.fullmatch(n.mac)]
     for number in range(max(len(known), len(wishes.networks), 1)):
         own = known[number] if number < len(known) else None
         wish = wishes.interface(number)
@@ -156,6 +157,18 @@ def _interfaces(report: Report, wishes: Wishes, macs: Mapping[str, str]) -> Iter
             address=wish.address or _address(own),
             gateway="" if wish.address else (own and own.gateway) or "",
         )
+
+
+def _cards(report: Report) -> Iterator[Network]:
+    """Cards without what stands upon them, which has their address: a bond is no card.
+
+    The first card of a bond brings the bond's addresses.
+    """
+    for card in cards(report):
+        same = [n for n in report.networks if n.mac.lower() == card.mac]
+        own = next((n for n in same if n.name == card.name), None)
+        upon = next((n for n in same if n.ip), None)
+        yield replace(upon or own or Network(mac=card.mac), name=card.name, mac=card.mac)
 
 
 def _address(network: Network | None) -> str:

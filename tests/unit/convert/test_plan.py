@@ -1,7 +1,7 @@
 import pytest
 
 from rehost.model.server import Card, DeviceName, Hardware, NamedBy, Network, Root
-from rehost.stages.convert import Options, plan
+from rehost.stages.convert import Options, cards, plan
 from rehost.stages.convert.network import Wish
 from tests.unit.check.reports import linux
 
@@ -48,6 +48,14 @@ def test_bonds_and_vlans_are_not_cards():
     card = Network(name="ens3", mac=OTHER)
     made = plan(linux(networks=(*networks, card)), NONE)
     assert made.network == Wish(names={"ens3": OTHER})
+
+
+def test_cards_are_in_the_order_of_their_names():
+    found = tuple(Card(name=name, mac=MAC.upper()) for name in ("eth10", "ens3", "eth2", "lan"))
+    odd = Card(name="ib0", mac="80:00:02:08:fe:80:00:00:00:00:00:00:00:02:c9:03:00:00:00:01")
+    assert cards(linux(cards=(*found, odd))) == tuple(
+        Card(name=name, mac=MAC) for name in ("ens3", "eth2", "eth10", "lan")
+    )
 
 
 def test_dhcp_is_wanted_of_all_cards_also_of_those_that_keep_their_names():

@@ -3,7 +3,7 @@
 `plan` decides from the source's report; `convert` does it to the layer's images.
 """
 
-from rehost.stages.convert.plan import Options, Plan, plan
+from rehost.stages.convert.plan import Options, Plan, cards, plan
 from rehost.stages.convert.run import convert
 
-__all__ = ["Options", "Plan", "convert", "plan"]
+__all__ = ["Options", "Plan", "cards", "convert", "plan"]

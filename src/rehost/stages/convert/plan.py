@@ -13,6 +13,7 @@ from rehost.stages.convert.network.wish import MAC
 
 NEEDED = ("virtio_pci", "virtio_blk")  # what a provider's disks are attached with
 VIRTUAL = re.compile(r".*[.@]|(bond|br|team|vlan|virbr|docker|veth|tun|tap)", re.IGNORECASE)
+NUMBERED = re.compile(r"(\D*)(\d*)")
 LARGE_SECTOR = 4096
 
 
@@ -70,13 +71,35 @@ def plan(report: Report, options: Options) -> Plan:
     return wanted
 
 
+def cards(report: Report) -> tuple[Card, ...]:
+    """The network cards that have an Ethernet address, in lower case, in the order of their names.
+
+    A target whose cards are in this order has the fewest names that must change.
+    """
+    if report.facts and report.facts.cards is not None:
+        found = report.facts.cards
+    else:
+        found = tuple(
+            Card(name=network.name, mac=network.mac)
+            for network in report.networks
+            if network.name and not VIRTUAL.match(network.name)
+        )
+    lower = (replace(card, mac=card.mac.lower()) for card in found if MAC.fullmatch(card.mac))
+    return tuple(sorted(lower, key=lambda card: _natural(card.name)))
+
+
+def _natural(name: str) -> tuple[tuple[str, int], ...]:
+    """eth2 comes before eth10."""
+    return tuple((text, int(digits or 0)) for text, digits in NUMBERED.findall(name))
+
+
 def _wanted(report: Report, options: Options) -> Plan:
-    cards = tuple(_cards(report))
+    known = cards(report)
     names = tuple(_device_names(report))
     lacking = _lacking(report)
     return Plan(
         reasons=(*_about_virtio(report, lacking), *_about_edits(report, options)),
-        network=_network(cards, options),
+        network=_network(known, options),
         devices=tuple(n for n in names if n.lasting),
         old_hostname=report.hostname or report.name,
         hostname=_new_hostname(report, options),
@@ -89,7 +112,7 @@ def _wanted(report: Report, options: Options) -> Plan:
 
 def _about_edits(report: Report, options: Options) -> Iterator[str]:
     yield from _about_names(tuple(_device_names(report)))
-    yield from _about_cards(tuple(_cards(report)), options)
+    yield from _about_cards(cards(report), options)
     yield from _about_identity(report, options)
 
 
@@ -150,19 +173,6 @@ def _about_names(names: tuple[DeviceName, ...]) -> Iterator[str]:
                 f"{name.file} names {name.name}, which the target may call otherwise, and has no "
                 "UUID to be named by: it is left"
             )
-
-
-def _cards(report: Report) -> Iterator[Card]:
-    """Those with an Ethernet address, in lower case."""
-    if report.facts and report.facts.cards is not None:
-        found = report.facts.cards
-    else:
-        found = tuple(
-            Card(name=network.name, mac=network.mac)
-            for network in report.networks
-            if network.name and not VIRTUAL.match(network.name)
-        )
-    yield from (replace(c, mac=c.mac.lower()) for c in found if MAC.fullmatch(c.mac))
 
 
 def _network(cards: tuple[Card, ...], options: Options) -> Wish | None:
