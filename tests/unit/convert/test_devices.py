@@ -2,7 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehost.stages.convert.devices import edit_command_lines, edit_crypttab, edit_fstab
+from rehost.stages.convert.devices import (
+    edit_command_lines,
+    edit_crypttab,
+    edit_environment,
+    edit_fstab,
+)
 
 NAMES = {
     "/dev/sda1": "UUID=1111",
@@ -48,6 +53,14 @@ def test_crypttab_names_what_is_on_a_device():
 )
 def test_command_lines_name_root_and_resume_devices(line, edited):
     assert edit_command_lines(f"a\n{line}\nb\n", NAMES) == f"a\n{edited}\nb\n"
+
+
+def test_grub_s_environment_stays_as_long_as_it_is():
+    text = "# GRUB Environment Block\nkernelopts=root=/dev/sda1 ro\n"
+    edited = edit_environment(text.ljust(1024, "#"), NAMES)
+    assert edited == text.replace("/dev/sda1", "UUID=1111").ljust(1024, "#")
+    long = NAMES | {"/dev/sda1": "UUID=" + "1" * 1000}
+    assert edit_environment(text.ljust(1024, "#"), long) == text.ljust(1024, "#")
 
 
 WORD = st.sampled_from([*NAMES, "UUID=9", "/", "swap", "#", "none", "root=/dev/sda1", " ", "\t"])

@@ -3,7 +3,7 @@ import pytest
 from rehost.model.server import Card, DeviceName, Hardware, NamedBy, Network, Root
 from rehost.stages.convert import Options, cards, plan
 from rehost.stages.convert.network import Wish
-from tests.unit.check.reports import linux
+from tests.unit.check.reports import linux, windows
 
 MAC, OTHER = "52:54:00:12:34:56", "52:54:00:00:00:99"
 KEPT = Card(name="eth0", mac=MAC, named_by=NamedBy.KERNEL)
@@ -100,6 +100,12 @@ def test_loader_that_virt_v2v_does_not_know_is_refused_before_it_is_tried():
     assert "EXTLINUX" in made.refused
     assert not made.is_empty
     assert plan(linux(boot_loader="EXTLINUX", cards=()), NONE).is_empty
+
+
+def test_windows_gets_drivers_and_nothing_of_ours():
+    made = plan(windows(), NONE)
+    assert (made.virt_v2v, made.network, made.refused) == (True, None, "")
+    assert plan(windows(), Options(hostname="db2")).refused
 
 
 def test_encrypted_root_is_left_unless_something_must_be_done():

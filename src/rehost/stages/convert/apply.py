@@ -31,9 +31,12 @@ def _name_devices(guest: Guest, plan: Plan) -> Iterator[str]:
         return
     yield from _edit(guest, devices.FSTAB, lambda text: devices.edit_fstab(text, names))
     yield from _edit(guest, devices.CRYPTTAB, lambda text: devices.edit_crypttab(text, names))
-    for pattern in devices.COMMAND_LINES:
-        for path in guest.glob(pattern):
-            yield from _edit(guest, path, lambda text: devices.edit_command_lines(text, names))
+    for patterns, edit in (
+        (devices.COMMAND_LINES, devices.edit_command_lines),
+        (devices.ENVIRONMENTS, devices.edit_environment),
+    ):
+        for path in (path for pattern in patterns for path in guest.glob(pattern)):
+            yield from _edit(guest, path, lambda text: edit(text, names))  # noqa: B023
 
 
 def _with_virtio(text: str) -> str:

@@ -22,6 +22,8 @@ COMMAND_LINES = (
     "/etc/kernel/cmdline",
     "/etc/initramfs-tools/conf.d/resume",
 )
+# GRUB's own variables: RHEL keeps the kernels' parameters there.
+ENVIRONMENTS = ("/boot/grub2/grubenv", "/boot/grub/grubenv", "/boot/efi/EFI/*/grubenv")
 PARAMETER = re.compile(r"\b(root|resume|RESUME)=(/dev/[^\s\"']+)")
 WORDS = re.compile(r"(\S+)(\s*)")
 
@@ -38,6 +40,13 @@ def edit_crypttab(text: str, names: Mapping[str, str]) -> str:
 
 def edit_command_lines(text: str, names: Mapping[str, str]) -> str:
     return PARAMETER.sub(lambda found: f"{found[1]}={names.get(found[2], found[2])}", text)
+
+
+def edit_environment(text: str, names: Mapping[str, str]) -> str:
+    """GRUB wants its file to stay as long as it is: the end is filled with "#"."""
+    body = text.rstrip("#")
+    edited = edit_command_lines(body, names)
+    return edited.ljust(len(text), "#") if len(edited) <= len(text) else text
 
 
 def _edit_lines(text: str, names: Mapping[str, str], *, word: int) -> str:

@@ -60,6 +60,8 @@ class Plan:
 
 def plan(report: Report, options: Options) -> Plan:
     """What is to be done to a copy of the reported machine."""
+    if report.os_type is OsType.WINDOWS:
+        return _of_windows(options)
     try:
         wanted = _wanted(report, options)
     except ValueError as e:  # addresses of the target that cannot be
@@ -69,6 +71,16 @@ def plan(report: Report, options: Options) -> Plan:
     if wanted.virt_v2v and not _has_grub(report):
         return replace(wanted, refused=_cannot_rebuild(report))
     return wanted
+
+
+def _of_windows(options: Options) -> Plan:
+    """Nothing of ours knows how Windows keeps its names and addresses."""
+    asked = options.macs or options.dhcp or options.hostname or options.new_identity
+    return Plan(
+        reasons=("Windows has no virtio drivers of its own: virt-v2v-in-place installs them",),
+        virt_v2v=True,
+        refused="names, addresses and identity of Windows cannot be changed" if asked else "",
+    )
 
 
 def cards(report: Report) -> tuple[Card, ...]:
@@ -119,8 +131,6 @@ def _about_edits(report: Report, options: Options) -> Iterator[str]:
 def _lacking(report: Report) -> tuple[str, ...]:
     """The drivers that the system's start lacks, as far as is known."""
     facts = report.facts
-    if report.os_type is OsType.WINDOWS:
-        return NEEDED
     if facts is None or facts.virtio_initramfs is None:
         return () if _runs_on_virtio(report) else NEEDED
     present = {driver.replace("-", "_") for driver in facts.virtio_initramfs}
@@ -137,9 +147,7 @@ def _runs_on_virtio(report: Report) -> bool:
 
 def _about_virtio(report: Report, lacking: tuple[str, ...]) -> Iterator[str]:
     known = report.facts and report.facts.virtio_initramfs is not None
-    if report.os_type is OsType.WINDOWS:
-        yield "Windows has no virtio drivers of its own: virt-v2v-in-place installs them"
-    elif lacking and known:
+    if lacking and known:
         yield (
             f"the initramfs has no {' and no '.join(lacking)}: virt-v2v-in-place makes one that "
             "finds virtio disks"
