@@ -17,7 +17,7 @@ from rehost.convert_errors import (
     VirtV2vFailed,
 )
 from rehost.providers.base import DiskFormat, TargetDisk
-from rehost.stages.convert import Plan, convert, guest, virt_v2v
+from rehost.stages.convert import Plan, check, convert, guest, virt_v2v
 from rehost.stages.convert.virt_v2v import domain, rebuild
 
 EDITS = Plan(reasons=(), hostname="db2", old_hostname="db1")
@@ -102,6 +102,23 @@ def test_emulation_is_forced_where_hardware_would_hang():
     settings = "LIBGUESTFS_BACKEND_SETTINGS"
     assert guest.environment(accelerated=False)[settings] == "force_tcg"
     assert settings not in guest.environment(accelerated=True)
+
+
+def test_tools_are_asked_for_before_they_are_needed(tmp_path, monkeypatch, boot, python):
+    check(Plan(reasons=()))
+    with pytest.raises(NotConvertible):
+        check(Plan(reasons=(), refused="because"))
+    python("exit 0")
+    check(EDITS)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConversionToolMissing, match="virt-v2v"):
+        check(Plan(reasons=(), virt_v2v=True))
+    python("exit 1")
+    with pytest.raises(ConversionToolMissing, match="python3-guestfs"):
+        check(EDITS)
+    (boot / "vmlinuz-6.1").unlink()
+    with pytest.raises(ConversionToolMissing, match="kernel"):
+        check(EDITS)
 
 
 def test_libguestfs_dies(tmp_path, python):

@@ -16,14 +16,17 @@ from rehost.convert_errors import (
     ConversionToolMissing,
     SystemNotFound,
 )
+from rehost.errors import ProgramFailed
 from rehost.model.server import Root
 from rehost.providers.base import TargetDisk
 from rehost.stages.convert import inside
+from rehost.system import process
 from rehost.system.child import Child
 
 PYTHON = Path("/usr/bin/python3")  # libguestfs's module is the system's
 BOOT = Path("/boot")
 PACKAGES = "python3-guestfs and linux-image-cloud-amd64 (or another kernel)"
+NO_MODULE = "python3-guestfs is not installed"
 OPEN_LIMIT_S = 900.0
 LIMIT_S = 300.0  # of one file
 EVERY_S = 0.05
@@ -155,6 +158,15 @@ def check_tools() -> None:
             f"(dpkg-statoverride --update --add root root 0644 {kernels[0]})",
             PACKAGES,
         )
+
+
+def check_module() -> None:
+    """Raises ConversionToolMissing without libguestfs's module for Python."""
+    argv = [str(PYTHON), "-I", "-c", "import guestfs"]
+    try:
+        process.run(argv, name=str(PYTHON), environ=environment(accelerated=True))
+    except ProgramFailed as e:
+        raise _error("missing", "", NO_MODULE) from e
 
 
 def environment(*, accelerated: bool) -> Mapping[str, str]:

@@ -5,10 +5,25 @@ from pathlib import Path
 
 from rehost.convert_errors import NotConvertible
 from rehost.providers.base import TargetDisk
+from rehost.stages.convert import guest as guests
+from rehost.stages.convert import virt_v2v
 from rehost.stages.convert.apply import apply
-from rehost.stages.convert.guest import opened
 from rehost.stages.convert.plan import Plan
-from rehost.stages.convert.virt_v2v import rebuild
+
+
+def check(plan: Plan) -> None:
+    """Whether this host could convert as planned: ask before anybody waits for it.
+
+    It takes a fraction of a second. Raises NotConvertible and ConversionToolMissing.
+    """
+    if plan.refused:
+        raise NotConvertible(plan.refused)
+    if plan.is_empty:
+        return
+    guests.check_tools()
+    guests.check_module()
+    if plan.virt_v2v:
+        virt_v2v.find()
 
 
 def convert(
@@ -31,11 +46,11 @@ def convert(
     if plan.is_empty:
         return ()
     sectors = dict(plan.sectors)
-    with opened(
+    with guests.opened(
         disks, plan.root, sectors, accelerated=accelerated, log=log, stopped=stopped
     ) as guest:
         done = tuple(apply(guest, plan))
         root = guest.root
     if plan.virt_v2v:
-        done += rebuild(disks, root, accelerated=accelerated, log=log, stopped=stopped)
+        done += virt_v2v.rebuild(disks, root, accelerated=accelerated, log=log, stopped=stopped)
     return done

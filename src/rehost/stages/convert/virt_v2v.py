@@ -30,6 +30,14 @@ REMARK = re.compile(rf"^{PROGRAM}: (.+)$", re.MULTILINE)
 ERROR = re.compile(rf"^{PROGRAM}: error: (.+?)(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
+def find() -> str:
+    """Raises ConversionToolMissing."""
+    program = shutil.which(PROGRAM)
+    if not program:
+        raise ConversionToolMissing(f"{PROGRAM} is not installed", "virt-v2v")
+    return program
+
+
 def rebuild(
     disks: Sequence[TargetDisk],
     root: str,
@@ -42,9 +50,7 @@ def rebuild(
 
     Raises ConversionToolMissing, ConversionStopped, ConversionTimedOut, VirtV2vFailed.
     """
-    program = shutil.which(PROGRAM)
-    if not program:
-        raise ConversionToolMissing(f"{PROGRAM} is not installed", "virt-v2v")
+    program = find()
     description, output = log.with_name(f"{log.name}.xml"), log.with_name(f"{log.name}.v2v")
     description.write_text(domain(disks))
     argv = [program, "-i", "libvirtxml", str(description), "--root", root]
