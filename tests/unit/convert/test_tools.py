@@ -152,15 +152,17 @@ def test_virt_v2v_is_missing(tmp_path, monkeypatch):
 def test_what_virt_v2v_did_is_kept(tmp_path, v2v):
     v2v(
         'echo "[   0.0] Setting up the source: $*"; echo "[  12.5] Converting Debian"; '
-        'echo "virt-v2v-in-place: This guest has virtio drivers installed."; echo odd >&2'
+        'echo "virt-v2v-in-place: This guest has virtio drivers installed."; echo odd >&2; '
+        'echo "virt-v2v-in-place: warning: no space" >&2'
     )
-    said = rebuilt(tmp_path)
-    assert said[1:] == (
+    (tmp_path / "log").write_text("virt-v2v-in-place: warning: of an earlier time\n")
+    assert rebuilt(tmp_path) == (
         "virt-v2v-in-place: Converting Debian",
         "virt-v2v-in-place: This guest has virtio drivers installed.",
+        "virt-v2v-in-place: warning: no space",
     )
-    assert f"-i libvirtxml {tmp_path}/log.xml --root /dev/sda1" in said[0]
     log = (tmp_path / "log").read_text()
+    assert f"source: -i libvirtxml {tmp_path}/log.xml --root /dev/sda1" in log
     assert "odd" in log
     assert "Converting Debian" in log
     assert sorted(path.name for path in tmp_path.glob("log*")) == ["log"]

@@ -25,7 +25,8 @@ PROGRAM = "virt-v2v-in-place"
 LIMIT_S = 3600.0
 EVERY_S = 0.5
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-STEP = re.compile(r"^\[\s*[\d.]+\] (.+)$", re.MULTILINE)
+# What it prints of its other steps is the same each time.
+STEP = re.compile(r"^\[\s*[\d.]+\] (Converting .+)$", re.MULTILINE)
 REMARK = re.compile(rf"^{PROGRAM}: (.+)$", re.MULTILINE)
 ERROR = re.compile(rf"^{PROGRAM}: error: (.+?)(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
 
@@ -53,6 +54,7 @@ def rebuild(
     program = find()
     description, output = log.with_name(f"{log.name}.xml"), log.with_name(f"{log.name}.v2v")
     description.write_text(domain(disks))
+    began = log.stat().st_size if log.exists() else 0
     argv = [program, "-i", "libvirtxml", str(description), "--root", root]
     try:
         running = process.start(
@@ -66,8 +68,8 @@ def rebuild(
             status = _wait(running, stopped)
         finally:
             running.stop()
-        said = output.read_text(errors="replace")
-        return tuple(_done(said, log, status))
+        warned = log.read_bytes()[began:].decode(errors="replace")
+        return tuple(_done(output.read_text(errors="replace"), warned, status))
     finally:
         _keep(output, log)
         description.unlink(missing_ok=True)
@@ -103,13 +105,12 @@ def _wait(running: Process, stopped: Callable[[], bool]) -> int:
     return status
 
 
-def _done(said: str, log: Path, status: int) -> Iterator[str]:
+def _done(said: str, warned: str, status: int) -> Iterator[str]:
     if status:
-        text = log.read_text(errors="replace") + "\n" + said
-        errors = ERROR.findall(text)
+        errors = ERROR.findall(warned + "\n" + said)
         raise VirtV2vFailed(" ".join(errors[-1].split()) if errors else f"exit status {status}")
-    for step in (*STEP.findall(said), *REMARK.findall(said)):
-        yield f"{PROGRAM}: {step}"
+    for sentence in (*STEP.findall(said), *REMARK.findall(said), *REMARK.findall(warned)):
+        yield f"{PROGRAM}: {sentence}"
 
 
 def _keep(output: Path, log: Path) -> None:
