@@ -197,6 +197,14 @@ class HasConsole(Protocol):
 
 
 @runtime_checkable
+class NeedsTending(Protocol):
+    """Optional: has something to do while its servers run."""
+
+    def tend(self) -> None:
+        """Keep what running servers leave beside their disks within limits; call every minute."""
+
+
+@runtime_checkable
 class CanReach(Protocol):
     """Optional: a way to a server's services for whoever is on the provider's host."""
 

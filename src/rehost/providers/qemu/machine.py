@@ -9,7 +9,7 @@ from pathlib import Path
 from rehost.model.server import Firmware
 from rehost.provider_errors import BadTargetSpec
 from rehost.providers.base import DiskFormat, TargetSpec
-from rehost.providers.qemu import network
+from rehost.providers.qemu import console_log, network
 from rehost.providers.qemu.options import Acceleration, Chipset, Ovmf
 
 NAMESPACE = uuid.UUID("6e3aa5b4-7f8e-4d0c-9d0a-6a2b4c7b9d11")
@@ -99,13 +99,16 @@ def mac(task_id: str, number: int) -> str:
 
 
 def _consoles(machine: Machine) -> tuple[str, ...]:
-    log = _escaped(str(machine.folder / "console.log"))
+    log = f"logfile={_escaped(str(machine.folder / console_log.NAME))},logappend=on"
     listen = "server=on,wait=off"
     return (
         *("-display", "none", "-vga", "std"),
         *("-chardev", f"socket,id=qmp,fd={machine.qmp},{listen}"),
         *("-mon", "chardev=qmp,mode=control"),
-        *("-chardev", f"socket,id=console,fd={machine.console},{listen},logfile={log}"),
+        *(
+            "-chardev",
+            f"socket,id=console,fd={machine.console},{listen},{log}",
+        ),
         *("-serial", "chardev:console"),
     )
 

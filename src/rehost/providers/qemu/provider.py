@@ -22,6 +22,7 @@ from rehost.providers.base import DiskFormat, Inventory, Launch, Power, TargetSe
 from rehost.providers.folders import Record, ServerFolders, images, inventory, write
 from rehost.providers.qemu import (
     acceleration,
+    console_log,
     daemon,
     forward,
     layer,
@@ -111,13 +112,12 @@ class QemuProvider:
             layer.drop(record, folder)
 
     def console(self, server_id: str, *, last: int) -> bytes:
-        log_file = self._folders.path(server_id) / "console.log"
-        try:
-            with log_file.open("rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - last))
-                return file.read(last)
-        except FileNotFoundError:
-            return b""
+        return console_log.end(self._folders.path(server_id), last=last)
+
+    def tend(self) -> None:
+        for _, folder in self._folders.all():
+            with self._folders.explained():
+                console_log.trim(folder)
 
     def screenshot(self, server_id: str) -> bytes:
         with self._folders.held(server_id) as (_, folder):
@@ -148,7 +148,7 @@ class QemuProvider:
         self._insist_on_bridges(record.spec, isolated=isolated)
         bridges = self._bridges(record.spec, isolated=isolated)
         ovmf = _prepare_firmware(record, folder)
-        _keep_last_console(folder)
+        console_log.begin(folder)
         with (
             qmp.listening(folder, "qmp.sock") as monitor,
             qmp.listening(folder, "console.sock") as console,
@@ -253,11 +253,6 @@ def _new_variables(ovmf: host.Ovmf, boot_file: str | None) -> bytes:
         # It boots all the same if the loader is, too, where firmware looks for itself.
         log.warning("%s: %s is not started by name: %s", ovmf.variables, boot_file, e)
         return empty
-
-
-def _keep_last_console(folder: Path) -> None:
-    with suppress(FileNotFoundError):
-        (folder / "console.log").replace(folder / "console.previous.log")
 
 
 def _images(record: Record, folder: Path) -> tuple[Image, ...]:
