@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rehost.system.claims import claim
 from tests.compat.bodies import linux
 from tests.compat.conftest import Service
 from tests.ports import free_port
@@ -37,6 +38,15 @@ def test_port_in_use(tmp_path):
         port = taken.getsockname()[1]
         said = serve("--data", str(tmp_path / "data"), "--port", str(port))
     assert f"port {port}: Address already in use" in said
+
+
+def test_two_that_start_at_the_same_moment(tmp_path):
+    port = free_port()
+    other = claim(f"serve/127.0.0.1/{port}")  # it has looked at the port, and does not listen yet
+    assert other is not None
+    with other:
+        said = serve("--data", str(tmp_path / "data"), "--port", str(port))
+    assert f"127.0.0.1 port {port}" in said
 
 
 def test_address_of_another_machine(tmp_path):

@@ -19,6 +19,7 @@ from rehost.control.config import ServeConfig
 from rehost.control.provider import boot_probe, open_provider
 from rehost.control.store.database import Database
 from rehost.errors import BadConfiguration, CannotServe
+from rehost.system.claims import claim
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 # How the configuration reaches the worker processes, and who started them.
@@ -30,7 +31,14 @@ def serve(config: ServeConfig) -> None:
     """Serve until SIGTERM or SIGINT. Raises an Error if it cannot start."""
     os.umask(0o077)  # what it makes is for its user alone
     config = prepare(config)
-    _address(config)
+    address = _address(config)
+    # Held by its processes, and let go as the last one ends, however.
+    held = claim(f"serve/{address}/{config.port}")
+    if held is None:
+        raise CannotServe(
+            f"another service starts, or serves, at {address} port {config.port}; "
+            "choose another with --host and --port"
+        )
     print(f"Rehost serves at {url(config)} (API page: {url(config)}/docs)", flush=True)
     if (pin := own_pin(config)) is not None:
         print(f"Its certificate is its own; clients trust it by --pin sha256:{pin}", flush=True)
@@ -111,6 +119,7 @@ def prepare(config: ServeConfig) -> ServeConfig:
     authority.load(config.data)
     open_provider(config)
     boot_probe(config)
+    _ = config.receiver_range
     database = Database(config.database_url)
     database.upgrade()
     database.close()
