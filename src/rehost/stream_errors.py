@@ -185,3 +185,16 @@ def from_code(code: str, message: str) -> StreamError:
     """The error that the other end told."""
     kind = next((c for c in StreamError.__subclasses__() if c.code == code), StreamError)
     return kind(message if kind is not StreamError else f"{code}: {message}")
+
+
+class NoPortFree(Error):
+    """All ports that receivers may listen at are taken; the task waits until one is free."""
+
+    code = "REHOST.7116"
+    retryable = True
+
+    def __init__(self, host: str, first: int, last: int) -> None:
+        super().__init__(
+            f"of {host}, no port from {first} to {last} is free; give the service more of them "
+            "with --receiver-ports, or wait until another task has ended"
+        )

@@ -56,3 +56,17 @@ def test_probe_that_is_none_is_said(tmp_path):
     assert boot_probe(ServeConfig(data=tmp_path)) is None
     with pytest.raises(BadConfiguration, match=r"boot_probe.*tcp:PORT"):
         boot_probe(ServeConfig(data=tmp_path, boot_probe="80"))
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"),
+    [("", range(1)), ("7000-7099", range(7000, 7100)), ("8899", range(8899, 8900))],
+)
+def test_ports_of_receivers(text, ports):
+    assert ServeConfig(receiver_ports=text).receiver_range == ports
+
+
+@pytest.mark.parametrize("text", ["7099-7000", "0-9", "65535-65536", "a-b", "7000-", "-7", "1,2"])
+def test_ports_that_are_none_are_refused(text):
+    with pytest.raises(BadConfiguration, match="receiver_ports"):
+        _ = ServeConfig(receiver_ports=text).receiver_range

@@ -1,14 +1,17 @@
 """Real receiver processes, of a target that is one small file."""
 
+import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rehost.contract.transfer import ReceivedDisk
 from rehost.control import authority
-from rehost.control.receivers import Receivers
+from rehost.control.receivers import TRIES, Receivers
+from rehost.stream_errors import NoPortFree
 
 PATIENCE_S = 30
 TASK = "t1"
@@ -63,3 +66,32 @@ def test_no_key_is_left_of_a_service_that_was_killed(tmp_path, receivers, disks)
     key.write_bytes(content)
     assert receivers.stop(TASK)
     assert keys(tmp_path) == []
+
+
+def test_receivers_share_a_range_of_ports_and_wait_for_a_free_one(tmp_path, disks):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        first = taken.getsockname()[1]
+        ports = range(first, first + 2)
+        receivers = Receivers(
+            tmp_path / "receivers", authority.load(tmp_path), host="127.0.0.1", ports=ports
+        )
+        try:
+            assert port_of(receivers, "one", disks) == first + 1
+            other = tmp_path / "other"
+            other.write_bytes(bytes(1 << 20))
+            disk = (replace(disks[0], path=other),)
+            for _ in range(TRIES + 1):  # waiting is no failure
+                with pytest.raises(NoPortFree, match=str(first)):
+                    port_of(receivers, "two", disk)
+            taken.close()
+            assert port_of(receivers, "two", disk) == first
+        finally:
+            receivers.close()
+
+
+def port_of(receivers: Receivers, task_id: str, disks: tuple[ReceivedDisk, ...]) -> int:
+    until = time.monotonic() + PATIENCE_S
+    while (port := receivers.port(task_id, disks)) is None:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return port

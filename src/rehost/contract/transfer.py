@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+NO_PORT = 75  # a receiver's exit status, as EX_TEMPFAIL of sysexits.h
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferDisk:
@@ -57,8 +59,10 @@ class Certificates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiverConfig:
-    """What `python -m rehost.receiver FILE` reads, as JSON. `port` 0 is any free one.
+    """What `python -m rehost.receiver FILE` reads, as JSON.
 
+    `port` 0 is any free one; with a `last_port`, it is the first free one from `port` to that. If
+    there is none, the receiver ends with the status NO_PORT.
     Once it listens, the receiver prints one line of JSON, `{"port": N}`, and goes on until
     SIGTERM. What it durably has is noted in `folder`, so the next receiver of the task goes on.
     """
@@ -69,6 +73,7 @@ class ReceiverConfig:
     folder: Path
     disks: tuple[ReceivedDisk, ...]
     tls: Certificates | None  # None only on loopback
+    last_port: int = 0
 
 
 def agent_name(task_id: str) -> str:

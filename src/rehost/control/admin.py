@@ -82,6 +82,13 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
         str | None,
         typer.Option(help="Bridge of this host that targets join. [a network behind the host]"),
     ] = None,
+    receiver_ports: Annotated[
+        str | None,
+        typer.Option(
+            help="Ports that agents send disks to, as 7000-7099: one for each task that runs. "
+            "[any free ones]"
+        ),
+    ] = None,
     boot_probe: Annotated[
         str | None,
         typer.Option(
@@ -113,6 +120,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
         "qemu_acceleration": qemu_acceleration,
         "qemu_chipset": qemu_chipset,
         "qemu_bridge": qemu_bridge,
+        "receiver_ports": receiver_ports,
         "boot_probe": boot_probe,
     }
     run(override(load(config), **options))

@@ -43,11 +43,28 @@ class ServeConfig:
     qemu_acceleration: str = "auto"  # or kvm, tcg; auto tries KVM with a small guest
     qemu_chipset: str = "q35"  # or pc, for systems too old to know PCI Express
     qemu_bridge: str = ""  # of the host, which targets join; "": a network behind the host
+    receiver_ports: str = ""  # where agents send to, 7000-7099; "": any free ports
     boot_probe: str = ""  # what makes a target up: tcp:PORT, http:PORT/PATH; "": console or SSH
 
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.data / 'rehost.db'}"
+
+    @property
+    def receiver_range(self) -> range:
+        """The ports of receivers; range(1) is any. Raises BadConfiguration."""
+        if not self.receiver_ports:
+            return range(1)
+        first, to, last = self.receiver_ports.partition("-")
+        last = last if to else first
+        if not (first.isdecimal() and last.isdecimal()):
+            raise BadConfiguration(
+                f"option receiver_ports: write 7000-7099, not {self.receiver_ports!r}"
+            )
+        ports = range(int(first), int(last) + 1)
+        if not ports or ports[0] < 1 or ports[-1] > 65535:
+            raise BadConfiguration(f"option receiver_ports: {self.receiver_ports} has no ports")
+        return ports
 
     @property
     def is_local(self) -> bool:

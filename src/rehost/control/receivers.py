@@ -12,8 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from rehost.contract.transfer import ReceivedDisk, ReceiverConfig
+from rehost.contract.transfer import NO_PORT, ReceivedDisk, ReceiverConfig
 from rehost.control.authority import Authority
+from rehost.stream_errors import NoPortFree
 from rehost.system.files import write_atomically
 from rehost.system.process import Process, start
 from rehost.task_errors import ReceiverFailed
@@ -47,9 +48,12 @@ class _Failures:
 class Receivers:
     """Used by one thread, which lives as long as the service: receivers end with it."""
 
-    def __init__(self, folder: Path, authority: Authority, *, host: str) -> None:
-        """`host` is the address that they listen at."""
+    def __init__(
+        self, folder: Path, authority: Authority, *, host: str, ports: range = range(1)
+    ) -> None:
+        """`host` is the address that they listen at, `ports` where; range(1) is anywhere."""
         self._folder = folder
+        self._ports = ports
         self._authority = authority
         self._host = host
         self._running: dict[str, _Receiver] = {}
@@ -62,7 +66,8 @@ class Receivers:
     def port(self, task_id: str, disks: tuple[ReceivedDisk, ...]) -> int | None:
         """Where the task's receiver listens; None if it does not yet: ask again soon.
 
-        Starts it if it does not run. Raises ReceiverFailed if it ends again and again.
+        Starts it if it does not run. Raises ReceiverFailed if it ends again and again, NoPortFree
+        if it found none.
         """
         receiver = self._running.get(task_id)
         if receiver is None:
@@ -121,7 +126,8 @@ class Receivers:
         config = ReceiverConfig(
             task_id=task_id,
             host=self._host,
-            port=0,
+            port=self._ports[0],
+            last_port=self._ports[-1],
             folder=notes.absolute(),
             disks=disks,
             tls=self._authority.receiver(task_id),
@@ -140,12 +146,17 @@ class Receivers:
         return _Receiver(process=process, output=output, started=time.monotonic())
 
     def _ended(self, task_id: str, receiver: _Receiver) -> None:
-        """Count it, unless it was told to end or had worked for long. Raises ReceiverFailed."""
+        """Count it, unless it was told to end or had worked for long.
+
+        Raises ReceiverFailed, NoPortFree.
+        """
         del self._running[task_id]
         now = time.monotonic()
         if receiver.stopping is not None or now - receiver.started > STEADY_S:
             self._failed.pop(task_id, None)
             return
+        if receiver.process.status() == NO_PORT:
+            raise NoPortFree(self._host, self._ports[0], self._ports[-1])
         failures = self._failed.setdefault(task_id, _Failures())
         failures.count += 1
         failures.next_try = now + BACKOFF_S * 2**failures.count

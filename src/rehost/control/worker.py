@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from rehost.control.serve import HANDOVER, PARENT, own_pin
 from rehost.control.services import Services
 from rehost.control.store.database import Database
 from rehost.control.store.hot import open_hot
+from rehost.providers.base import NeedsTending, Provider
 from rehost.system.process import end_with_parent
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WRITERS = 8
+TEND_S = 60.0
 
 
 def application() -> Litestar:
@@ -54,6 +57,7 @@ def application() -> Litestar:
     gc.collect()
     gc.freeze()  # what is loaded now stays: no collection needs to look at it again
     threading.Thread(target=_judge_again, args=(services,), daemon=True).start()
+    threading.Thread(target=_tend, args=(open_provider(config),), daemon=True).start()
 
     def close() -> None:
         services.writers.shutdown()
@@ -90,7 +94,9 @@ def _runner(services: Services) -> Runner:
     if is_loopback(host) and not config.is_local:
         # Behind a proxy on this machine the service is on loopback, but agents are elsewhere.
         host = "0.0.0.0"  # noqa: S104
-    receivers = Receivers(config.data / "receivers", services.authority, host=host)
+    receivers = Receivers(
+        config.data / "receivers", services.authority, host=host, ports=config.receiver_range
+    )
     provider = open_provider(config)
     return Runner(
         services.database, provider, receivers, data=config.data, probe=boot_probe(config)
@@ -103,6 +109,16 @@ def _keystone(config: ServeConfig, database: Database) -> "Keystone | None":
     from rehost.control.keystone import Keystone
 
     return Keystone(config.keystone_url, ca_file=config.keystone_ca, database=database)
+
+
+def _tend(provider: Provider) -> None:
+    while isinstance(provider, NeedsTending):
+        time.sleep(TEND_S)
+        try:
+            provider.tend()
+        except Exception:
+            # The outermost loop of this thread: what it could not do now, it may in a minute.
+            log.exception("cannot look after what targets leave behind")
 
 
 def _judge_again(services: Services) -> None:

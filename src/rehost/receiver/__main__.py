@@ -8,7 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rehost.contract.transfer import NO_PORT
 from rehost.errors import Error
+from rehost.stream_errors import NoPortFree
 from rehost.system import log as logs
 from rehost.system.block_io import keep_freed_memory
 
@@ -24,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _receive(args.config)
     except Error as e:
         log.error("%s (%s)", e, e.code)
-        return 1
+        return NO_PORT if isinstance(e, NoPortFree) else 1
     return 0
 
 

@@ -24,6 +24,7 @@ def parse_config(text: str) -> ReceiverConfig:
             task_id=str(content["task_id"]),
             host=str(content["host"]),
             port=int(content["port"]),
+            last_port=int(content.get("last_port", 0)),
             folder=Path(content["folder"]),
             disks=tuple(_disk(item) for item in content["disks"]),
             tls=None if tls is None else Certificates(**tls),

@@ -1,6 +1,7 @@
 """Listens for a task's sender, and keeps strangers cheap."""
 
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -14,7 +15,7 @@ from rehost.errors import BadConfiguration
 from rehost.receiver.connection import GREETING_S, serve
 from rehost.receiver.sessions import CONNECTIONS, Sessions
 from rehost.receiver.store import Store
-from rehost.stream_errors import StreamError, TargetFailed
+from rehost.stream_errors import NoPortFree, StreamError, TargetFailed
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Server:
     """Serves one task until `stop`. What arrived is committed as the store closes."""
 
     def __init__(self, config: ReceiverConfig, store: Store) -> None:
-        """Listens. Raises BadConfiguration, PeerNotTrusted, TargetFailed."""
+        """Listens. Raises BadConfiguration, NoPortFree, PeerNotTrusted, TargetFailed."""
         if config.tls is None and not is_loopback(config.host):
             raise BadConfiguration(f"without TLS a receiver listens on loopback, not {config.host}")
         self._tls = server_context(config.tls) if config.tls else None
@@ -40,7 +41,7 @@ class Server:
         self._strangers = 0
         self._stopping = False
         threading.stack_size(_STACK)
-        self._listener = _listen(config.host, config.port)
+        self._listener = _listen(config)
         self.port: int = self._listener.getsockname()[1]
 
     def run(self) -> None:
@@ -115,11 +116,14 @@ class Server:
         return Channel(wrapped, stall_s=_STALL_S)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_MANY)
-    except OSError as e:
-        raise TargetFailed(
-            f"cannot listen on {host} port {port}: {os.strerror(e.errno or 0)}"
-        ) from e
+def _listen(config: ReceiverConfig) -> socket.socket:
+    host, last = config.host, max(config.port, config.last_port)
+    for port in range(config.port, last + 1):
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            return socket.create_server((host, port), family=family, backlog=_MANY)
+        except OSError as e:
+            if e.errno != errno.EADDRINUSE:
+                said = os.strerror(e.errno or 0)
+                raise TargetFailed(f"cannot listen on {host} port {port}: {said}") from e
+    raise NoPortFree(host, config.port, last)
