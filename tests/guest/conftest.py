@@ -8,6 +8,8 @@ from tests.compat.conftest import Service
 from tests.guest.source import HOST
 from tests.ports import free_port
 
+pytest.register_assert_rewrite("tests.guest.migration")
+
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:

@@ -24,6 +24,7 @@ PAUSE_S = 0.2  # emulated, the machine has other things to do, too
 NAME = re.compile(r"(\d{8})-([0-9a-f]{16})")
 LINE = re.compile(r"(\d+) (\S+) (\d+)")
 PSQL = ("runuser", "-u", "postgres", "--", "psql", "-qAtX", "-v", "ON_ERROR_STOP=1")
+QUIET = {"PGOPTIONS": "-c client_min_messages=warning"}
 
 
 def run(files: Path, host: str, port: int) -> None:
@@ -71,7 +72,10 @@ class Database:
 
     def __init__(self) -> None:
         pipe = subprocess.PIPE
-        self._psql = subprocess.Popen(PSQL, stdin=pipe, stdout=pipe, text=True, cwd="/")
+        environ = os.environ | QUIET
+        self._psql = subprocess.Popen(
+            PSQL, stdin=pipe, stdout=pipe, text=True, cwd="/", env=environ
+        )
         self.ask("CREATE TABLE IF NOT EXISTS load (number bigint PRIMARY KEY, boot text);")
 
     def insert(self, number: int) -> None:

@@ -203,7 +203,7 @@ def note_files(console: Console) -> None:
 def changed_files(console: Console) -> list[str]:
     """Those that are not as they were noted."""
     said = console.run(f"md5sum -c --quiet {MANIFEST} 2>&1; true", limit_s=LIMIT_S)
-    return [line for line in said.splitlines() if not line.startswith("md5sum: WARNING")]
+    return [line for line in lines(said) if ": FAILED" in line]
 
 
 def look(console: Console) -> Look:
