@@ -75,7 +75,7 @@ def plan(report: Report, options: Options) -> Plan:
 
 def _of_windows(options: Options) -> Plan:
     """Nothing of ours knows how Windows keeps its names and addresses."""
-    asked = options.macs or options.dhcp or options.hostname or options.new_identity
+    asked = options.dhcp or options.hostname or options.new_identity
     return Plan(
         reasons=("Windows has no virtio drivers of its own: virt-v2v-in-place installs them",),
         virt_v2v=True,
