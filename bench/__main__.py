@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bench import fleet, load, replicate, server, sync
+from bench import fleet, load, passes, replicate, server, sync
 from bench.stock import Stock, fill
 from rehost.control.store.database import Database
 from rehost.control.store.schema import heartbeats, sources
@@ -183,8 +183,10 @@ def tell(what: str, figures: Sequence[float]) -> None:
 
 
 WRK = {"wrk": "wrk"}
-NEEDED = {
+NEEDED: dict[str, dict[str, str]] = {
     "discover": {},
+    "passes": {"rsync": "rsync", "openssl": "openssl"},
+    "sync": {"fio": "fio"},
     "replicate": {
         "nbdcopy": "libnbd-bin",
         "qemu-nbd": "qemu-utils",
@@ -202,6 +204,7 @@ SCENARIOS: dict[str, Callable[[], None]] = {
     "tasks": tasks,
     "replicate": replicate.replicate,
     "sync": sync.main,
+    "passes": passes.main,
 }
 
 if __name__ == "__main__":

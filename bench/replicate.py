@@ -30,7 +30,7 @@ from rehost.storage.used.disk import used_ranges
 
 ROUNDS = int(os.environ.get("REHOST_BENCH_ROUNDS", "5"))
 TASK = "6a1f7a3e-2f6c-4d0e-9f0c-0d8c7c1e5a01"
-NBD_PORT, PORT = 18790, 18791
+NBD_PORT = 18790
 MIB = 1 << 20
 
 
@@ -130,9 +130,10 @@ def receiving(
 ) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
     authority = Authority()
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        common = {"task_id": TASK, "host": place.host, "port": PORT}
+        common = {"task_id": TASK, "host": place.host}
         config = {
             **common,
+            "port": 0,
             "folder": folder,
             "disks": [{"id": 0, "name": "/dev/vda", "size": target.stat().st_size,
                        "path": str(target)}],
@@ -145,8 +146,9 @@ def receiving(
             process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True)
         assert process.stdout
         try:
-            process.stdout.readline()
-            peer = {**common, "tls": _as_json(authority.issue(agent_name(TASK))) if tls else None}
+            port = json.loads(process.stdout.readline())["port"]
+            own = _as_json(authority.issue(agent_name(TASK))) if tls else None
+            peer = {**common, "port": port, "tls": own}
             yield peer, process
         finally:
             process.terminate()

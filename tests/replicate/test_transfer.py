@@ -1,4 +1,5 @@
 import contextlib
+import random
 import subprocess
 import sys
 
@@ -89,6 +90,22 @@ def test_a_later_pass_sends_what_is_named_as_it_is_then(image, receiver):
         sender.send({0: [Range(5 * MIB + 65536, 65536)]})
         assert sender.verify(ALL) == {}
         assert sender.progress().disks[0].sent <= SIZE + 65536
+    assert receiver.target.read_bytes() == image.read_bytes()
+
+
+def test_what_lies_scattered_is_read_together_and_sent_as_it_is_then(image, receiver):
+    draw = random.Random(7)
+    places = sorted(draw.sample(range(0, SIZE, 64 << 10), 100))
+    with sending(receiver.peer, image) as sender:
+        sender.first_pass(ALL)
+        with image.open("r+b") as file:
+            for place in places:
+                file.seek(place + draw.randrange(60 << 10))
+                file.write(draw.randbytes(draw.choice((1, 512, 4000))))
+        receiver.kill()
+        receiver.start()  # so that it has to connect again in the midst of it
+        sender.send({0: [Range(place, 64 << 10) for place in places]})
+        assert sender.verify(ALL) == {}
     assert receiver.target.read_bytes() == image.read_bytes()
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from rehost.model.ranges import Range
 from rehost.stages.replicate.source import Source
-from rehost.stream_errors import SourceResized
+from rehost.stream_errors import SourceResized, SourceUnreadable
 
 SIZE = 1 << 20
 SECTOR = 512
@@ -63,6 +63,31 @@ def test_what_is_held_anew_is_read_anew(source, image):
     image.write_bytes(bytes(SIZE))
     source.hold([Range(0, 4096)])
     assert read(source, 0, 4096) == bytes(4096)
+
+
+def test_several_places_are_read_at_once_held_or_not(source, image):
+    before = image.read_bytes()
+    source.hold([Range(65536, 65536)])
+    with image.open("r+b") as file:
+        file.write(os.urandom(SIZE))
+    now = image.read_bytes()
+    places = [(at, memoryview(bytearray(4096))) for at in range(0, SIZE, 32768)]
+    source.read_all(places)
+    for at, view in places:
+        wanted = before if 65536 <= at < 131072 else now
+        assert view == wanted[at : at + 4096], at
+
+
+def test_one_of_several_places_that_cannot_be_read_is_told(source, image):
+    os.truncate(image, SIZE - 4096)
+    views = [memoryview(bytearray(4096)) for _ in range(3)]
+    with pytest.raises(SourceUnreadable) as caught:
+        source.read_all(list(zip((0, SIZE - 4096, 4096), views, strict=True)))
+    assert caught.value.details["offset"] == SIZE - 4096
+    assert views[2] == image.read_bytes()[4096:8192]
+    with pytest.raises(SourceUnreadable):
+        source.hold([Range(0, 4096), Range(SIZE - 8192, 8192)])
+    assert read(source, 0, 4096) == image.read_bytes()[:4096]
 
 
 def test_it_counts_what_it_reads_from_the_disk(source):

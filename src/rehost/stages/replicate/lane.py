@@ -51,7 +51,7 @@ from rehost.stream_errors import (
     TargetReplaced,
     from_code,
 )
-from rehost.system.block_io import AlignedBuffer
+from rehost.system.block_io import PAGE, AlignedBuffer
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,9 @@ FLUSH_S = 1.0
 WINDOW = 4  # flushes that may be unanswered
 _ASKED = 64
 _ZERO_SIZE = 24
+# What is read of a batch ahead, if it is small pieces: all of them at once.
+_AHEAD = 4 * BLOCK
+_SMALL = BLOCK // 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,8 @@ class Lane:
         self._channel: Channel | None = None
         self._welcome = Welcome(store=b"", empty=True, connections=0, disks=())
         self._buffer = AlignedBuffer(BLOCK, front=DATA_OVERHEAD)
+        self._ahead: dict[Piece, memoryview] = {}
+        self._room: AlignedBuffer | None = None  # for what was read ahead
         self._unacknowledged: deque[_Sent | int] = deque()
         self._again: deque[_Sent] = deque()
         self._flushes = self._answered = 0
@@ -173,6 +178,7 @@ class Lane:
         if self._channel:
             self._channel.close()
         self._channel = None
+        self._ahead = {}
         self._again.extend(i for i in self._unacknowledged if isinstance(i, _Sent))
         self._unacknowledged.clear()
         self._answered, self._unflushed = self._flushes, 0
@@ -201,6 +207,7 @@ class Lane:
     def _send(self, left: deque[Piece], *, compare: bool) -> None:
         asked = [piece for piece in left if not piece.zero] if compare else []
         known = dict(zip(asked, self._ask(Question.NOTED, asked), strict=True))
+        self._read_ahead(left)
         while left:
             self._put(left[0], known.get(left[0]))
             left.popleft()
@@ -248,12 +255,37 @@ class Lane:
         if piece.zero:
             return digest_of_zeros(piece.length)
         view = self._buffer.view[: piece.length]
-        self._shared.limits.before_read(piece.length)
-        with self._shared.courtesy.reading():
-            self._shared.sources[piece.disk].read(piece.offset, view)
+        if (content := self._ahead.pop(piece, None)) is not None:
+            view[:] = content
+        else:
+            self._shared.limits.before_read(piece.length)
+            with self._shared.courtesy.reading():
+                self._shared.sources[piece.disk].read(piece.offset, view)
         if self._buffer.is_zero(piece.length):
             return digest_of_zeros(piece.length)
         return digest(view)
+
+    def _read_ahead(self, batch: Iterable[Piece]) -> None:
+        """Counts as one read: together they are not more than a few of the largest."""
+        self._ahead, room = {}, 0
+        for piece in batch:
+            if not piece.zero and piece.length <= _SMALL and room + piece.length <= _AHEAD:
+                self._ahead[piece] = self._ahead_room(room, piece.length)
+                room += -(-piece.length // PAGE) * PAGE
+        if len(self._ahead) < 2:
+            self._ahead = {}
+            return
+        self._shared.control.gate()
+        self._shared.limits.before_read(sum(piece.length for piece in self._ahead))
+        disk = next(iter(self._ahead)).disk
+        with self._shared.courtesy.reading():
+            places = [(piece.offset, view) for piece, view in self._ahead.items()]
+            self._shared.sources[disk].read_all(places)
+
+    def _ahead_room(self, at: int, length: int) -> memoryview:
+        if self._room is None:
+            self._room = AlignedBuffer(_AHEAD)
+        return self._room.view[at : at + length]
 
     def _keep_flushing(self) -> None:
         if self._unflushed >= FLUSH_BYTES or time.monotonic() - self._flushed_at > FLUSH_S:

@@ -6,7 +6,8 @@ import os
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,6 +21,11 @@ log = logging.getLogger(__name__)
 _MEDIUM = (errno.EIO, errno.EILSEQ, errno.EREMOTEIO, errno.ENODATA, errno.ETIMEDOUT)
 _STEP = 64 << 10  # around a failed place, first in such steps, then by _LEAST
 _LEAST = 4096
+# Small reads wait for the disk, which can do several at once; large ones for its speed.
+_AT_ONCE = 8
+_LARGEST = 1 << 20
+
+Place = tuple[int, memoryview]  # offset, and where what is there goes
 
 
 class OnReadError(StrEnum):
@@ -40,6 +46,7 @@ class Source:
         self._unreadable: list[Range] = []
         self._held: list[tuple[Range, memoryview]] = []  # in order
         self._read_bytes, self._read_s = 0, 0.0
+        self._readers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reader")
         try:
             self._file = BlockFile(path)
         except OSError as e:
@@ -48,6 +55,7 @@ class Source:
         self._has_holes = not self._file.is_device
 
     def close(self) -> None:
+        self._readers.shutdown()
         self._file.close()
 
     @property
@@ -80,10 +88,9 @@ class Source:
         room = AlignedBuffer(sum(_pages(item.length) for item in wanted) or PAGE).view
         held, at = [], 0
         for item in wanted:
-            content = room[at : at + item.length]
-            self._read(item.offset, content)
-            held.append((item, content))
+            held.append((item, room[at : at + item.length]))
             at += _pages(item.length)
+        self._fill_all([part for item, content in held for part in _parts(item, content)])
         self._held = held
 
     def release(self) -> None:
@@ -97,30 +104,44 @@ class Source:
 
     def read(self, offset: int, view: memoryview) -> None:
         """Raises SourceUnreadable, unless what cannot be read is to be skipped."""
-        content = self._held_at(offset, offset + len(view)) if self._held else None
-        if content is not None:
-            view[:] = content
-        else:
-            self._read(offset, view)
+        if not self._give_held(offset, view):
+            began = time.monotonic()
+            self._fill(offset, view)
+            self._count(len(view), began)
 
-    def _held_at(self, offset: int, end: int) -> memoryview | None:
+    def read_all(self, places: Sequence[Place]) -> None:
+        """The same for several places at once. All reads have ended when it returns, or raises."""
+        self._fill_all([place for place in places if not self._give_held(*place)])
+
+    def _fill_all(self, places: Sequence[Place]) -> None:
+        began = time.monotonic()
+        futures = [self._readers.submit(self._fill, *place) for place in places]
+        wait(futures)
+        for future in futures:
+            future.result()
+        self._count(sum(len(view) for _, view in places), began)
+
+    def _give_held(self, offset: int, view: memoryview) -> bool:
+        """Whether it is held; then `view` has it."""
+        end = offset + len(view)
         at = bisect_right(self._held, offset, key=lambda pair: pair[0].offset) - 1
         if at < 0 or end > self._held[at][0].end:
-            return None
+            return False
         held, content = self._held[at]
-        return content[offset - held.offset : end - held.offset]
+        view[:] = content[offset - held.offset : end - held.offset]
+        return True
 
-    def _read(self, offset: int, view: memoryview) -> None:
-        began = time.monotonic()
+    def _fill(self, offset: int, view: memoryview) -> None:
         try:
             self._file.read_into(view, offset)
         except OSError as e:
             if e.errno not in _MEDIUM:
                 raise SourceUnavailable(f"disk {self.name} cannot be read: {e}") from e
             self._read_around(offset, view, _STEP)
-            return
+
+    def _count(self, size: int, began: float) -> None:
         with self._lock:
-            self._read_bytes += len(view)
+            self._read_bytes += size
             self._read_s += time.monotonic() - began
 
     def stretch(self, offset: int, end: int) -> tuple[int, bool]:
@@ -160,6 +181,12 @@ class Source:
             self._unreadable.append(lost)
         log.warning("%s: %s; zeros are sent in their place", text, reason)
         view[:] = bytes(len(view))
+
+
+def _parts(item: Range, content: memoryview) -> list[Place]:
+    return [
+        (item.offset + at, content[at : at + _LARGEST]) for at in range(0, item.length, _LARGEST)
+    ]
 
 
 def _pages(length: int) -> int:
