@@ -1,5 +1,6 @@
 """Consistent points of a source that is written all the while: held until they are taken."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from rehost.agent import copying
+from rehost.agent import copying, cuts
 from rehost.agent.copying import Copying
 from rehost.contract.digest import digest
-from rehost.cutover_errors import HookFailed
+from rehost.cutover_errors import FreezeFailed, HookFailed
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.job import Job, JobDisk
 from rehost.stages.replicate.sender import Options, Sender
@@ -52,6 +53,7 @@ class Running:
         self.said: list[tuple[str, Any]] = []
         self.result: dict[str, Any] = {}
         self.error: Exception | None = None
+        self.sent = 0
         self._peer, self._disk, self._hooks = receiver.peer, Path(disk), hooks
         self.thread = threading.Thread(target=self._run)
 
@@ -87,6 +89,7 @@ class Running:
             with Sender(self._peer, [disk], control=self.control, options=options) as sender:
                 sender.connect()
                 self.result = Copying(job, sender, {0: disk}, self._say).run()
+                self.sent = sender.progress().disks[0].sent
         except Exception as e:
             self.error = e
         finally:
@@ -221,6 +224,37 @@ def test_a_point_that_cannot_be_had_is_told_and_all_goes_on(
         ready.touch()
         assert running.point(2)["frozen"] == [str(folder)]
         expect_same(watched.moments[-1], target, tmp_path)
+
+
+@needs_disks
+def test_a_cut_waits_for_another_program_s_freeze_and_copies_nothing_anew(
+    source: tuple[str, Path], watched: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cuts, "AGAIN_S", 0.5)
+    device, folder = source
+    target = tmp_path / "target.img"
+    (folder / "old").write_bytes(os.urandom(20 * MIB))
+    with (
+        Receiver(tmp_path / "receiver", target, SIZE) as receiver,
+        copied(receiver, device) as running,
+    ):
+        run("fsfreeze", "--freeze", folder)
+        try:
+            failed = running.point(1)
+            running.control.finish()
+            wait_for(lambda: any(kind == "waits" for kind, _ in running.said))
+            [why, *_] = [value for kind, value in running.said if kind == "waits"]
+            assert not running.result
+        finally:
+            run("fsfreeze", "--unfreeze", folder)
+        running.end()
+        sent = running.sent
+    assert failed["error_code"] == FreezeFailed.code
+    assert "another program has frozen it" in why
+    assert [value for kind, value in running.said if kind == "waits"][-1] == ""
+    assert running.result["cut"]["frozen"] == [str(folder)]
+    assert sent < 40 * MIB
+    expect_same(watched.moments[-1], target, tmp_path)
 
 
 def test_an_image_file_has_points_too(tmp_path: Path):

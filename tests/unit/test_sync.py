@@ -13,7 +13,7 @@ from rehost.stages.replicate import sync as sync_module
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.plan import readable
 from rehost.stages.replicate.source import Source
-from rehost.stages.replicate.sync import HELD, LATENCY_S, PASSES, SMALL, Sync
+from rehost.stages.replicate.sync import HELD, LAST_PASSES, LATENCY_S, LITTLE, PASSES, SMALL, Sync
 from rehost.stream_errors import SourceResized
 
 Ranges = Mapping[int, Sequence[Range]]
@@ -193,8 +193,8 @@ def test_verify_holds_nothing_against_what_is_being_written(rig):
 
     passed = rig.sync.one_pass
 
-    def pass_then_write():
-        sent = passed()
+    def pass_then_write(**how):
+        sent = passed(**how)
         write()
         return sent
 
@@ -305,6 +305,64 @@ def test_a_disk_that_is_never_known_is_compared_while_it_is_held(rig):
     rig.sync.send_last()
     assert rig.sender.copies[0] == moment
     assert len(rig.sender.compared) == 2
+
+
+def test_a_disk_that_is_never_known_is_read_twice_for_a_cut(rig):
+    rig.disk.is_tracked = False
+    rig.sync.first_pass()
+    rig.sync.settle()
+    rig.sync.verify()
+    so_far = len(rig.sender.compared)
+    assert so_far == 2  # by the first pass, which knows no better, and to verify
+    rig.disk.write(MIB, os.urandom(BLOCK))
+    rig.sync.settle()
+    rig.sync.prepare_last()
+    moment = cut(rig)
+    rig.sync.send_last()
+    assert rig.sender.copies[0] == moment
+    assert len(rig.sender.compared) == so_far + 2
+
+
+def test_what_a_disk_lost_that_is_tracked_is_found_before_the_cut(rig):
+    rig.sync.first_pass()
+    rig.sync.settle()
+    rig.disk.write(3 * MIB, os.urandom(BLOCK), marked=False)
+    rig.disk.is_lost = True
+    rig.sync.settle()
+    assert rig.is_same
+    rig.sync.prepare_last()
+    assert cut(rig) == rig.sender.copies[0]
+    assert len(rig.sender.compared) == 1
+
+
+def test_the_lag_of_a_disk_that_is_left_to_another_pass_grows(rig, clock):
+    rig.disk.is_tracked = False
+    rig.sync.first_pass()
+    rig.sync.one_pass()
+    for _ in range(3):
+        clock.spend(5)
+        rig.sync.one_pass(compare=False)
+    assert rig.sync.standing().lag_s == 15
+    rig.sync.one_pass()
+    assert rig.sync.standing().lag_s == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "passes"),
+    [
+        ([0, 99], 1),
+        ([LITTLE, 99], 1),
+        ([5 * MIB, 3 * MIB, LITTLE, 99], 3),
+        ([5 * MIB, 4 * MIB, 1], 3),
+        ([5 * MIB, 5 * MIB, 1], 2),  # hardly less: another brings nothing
+        ([100 * MIB, 70 * MIB, 50 * MIB, 30 * MIB, 20 * MIB, 10 * MIB], 1 + LAST_PASSES),
+    ],
+)
+def test_before_the_cut_passes_leave_little(rig, written, passes):
+    rig.amounts(written)
+    rig.sync.prepare_last()
+    assert len(rig.sender.sent) == passes
+    assert not rig.sender.control.orders.finish
 
 
 def test_a_tracker_that_loses_events_at_the_cut_makes_it_begin_again(rig):

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from rehost.agent.cuts import Cuts
@@ -16,6 +17,7 @@ from rehost.stages.replicate.source import Source
 from rehost.stages.replicate.sync import PAUSE_S, Sync, follow_disks
 from rehost.stages.replicate.track import Tracking, track
 from rehost.storage.used.disk import used_ranges
+from rehost.system.niceness import like_others
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class Copying:
             self._tell_trackers(tracking)
             follow = follow_disks(self._sources, tracking)
             sync = Sync(self._sender, self._sources, follow, lambda path: used_ranges(str(path)))
-            cuts = Cuts(_devices(self._sources), hooks, sync)
+            cuts = Cuts(_devices(self._sources), hooks, sync, self._control.wait)
             with self._telling(sync):
                 sync.first_pass()
                 sync.settle()
@@ -51,7 +53,9 @@ class Copying:
                 if self._job.syncing:
                     self._say("phase", "syncing")
                     self._keep_in_step(sync, cuts)
-                cut = cuts.take()
+                self._control.finish()
+                with like_others():
+                    cut = cuts.take_last(partial(self._say, "waits"))
         verified = None if differed is None else {"differed": encode(differed)}
         return {"verified": verified, "cut": cut}
 

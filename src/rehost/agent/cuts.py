@@ -2,32 +2,35 @@
 
 import logging
 import math
-import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from rehost.cutover_errors import ChangesLost, FreezeEnded
+from rehost.cutover_errors import ChangesLost, FreezeEnded, FreezeFailed
 from rehost.stages import cutover
 from rehost.stages.cutover import Hook
-from rehost.stages.replicate.sync import Sync
+from rehost.stages.replicate.sync import PAUSE_S, Sync
 from rehost.system import file_systems
-from rehost.system.niceness import set_niceness
+from rehost.system.niceness import like_others
 
 log = logging.getLogger(__name__)
 
 TRIES = 5  # each leaves less for the next
+AGAIN_S = 10.0  # after another program had frozen a filesystem; a backup may take long
 
 
 class Cuts:
     """Of one source: its block devices, and the administrator's programs."""
 
-    def __init__(self, disks: Sequence[str], hooks: Sequence[Hook], sync: Sync) -> None:
+    def __init__(
+        self, disks: Sequence[str], hooks: Sequence[Hook], sync: Sync, wait: Callable[[float], None]
+    ) -> None:
+        """`wait` raises when all is to end."""
         self._disks = disks
         self._hooks = hooks
         self._sync = sync
+        self._wait = wait
 
     def take(self) -> dict[str, Any]:
         """Have the copy be the source at one moment, durably; what was held, as job.py has it.
@@ -40,12 +43,29 @@ class Cuts:
         for tries_left in reversed(range(TRIES)):
             try:
                 return self._take_frozen()
-            except (FreezeEnded, ChangesLost) as e:
+            except (FreezeEnded, ChangesLost, FreezeFailed) as e:
                 if not tries_left:
                     raise
                 log.warning("%s; trying again after another pass", e)
+                if isinstance(e, FreezeFailed):
+                    self._wait(PAUSE_S)
             self._sync.settle()
         raise AssertionError  # the last try raises, or returns
+
+    def take_last(self, waits: Callable[[str], None]) -> dict[str, Any]:
+        """The same, however long another program keeps a filesystem frozen; `waits` is told why.
+
+        Meanwhile the copy is kept in step.
+        """
+        while True:
+            try:
+                return self.take()
+            except FreezeFailed as e:
+                log.warning("%s; trying again in %g s", e, AGAIN_S)
+                waits(str(e))
+                again_at = time.monotonic() + AGAIN_S
+                self._sync.keep(lambda: time.monotonic() >= again_at, self._wait)  # noqa: B023
+                waits("")
 
     def _take_unfrozen(self) -> dict[str, Any]:
         """Nothing is mounted from image files: freezing would freeze nothing."""
@@ -57,7 +77,7 @@ class Cuts:
         # Where nothing is mounted, nobody waits.
         limit_s = cutover.LIMIT_S if file_systems.on_disks(self._disks) else math.inf
         try:
-            with _first_of_all():
+            with like_others():
                 cut = cutover.cut(
                     self._disks,
                     self._hold,
@@ -84,14 +104,3 @@ class Cuts:
 
 def _now() -> dict[str, Any]:
     return {"moment": time.time(), "stood_at": time.monotonic()}
-
-
-@contextmanager
-def _first_of_all() -> Iterator[None]:
-    """While the machine waits for this process, it is as important as any other."""
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    set_niceness(0)
-    try:
-        yield
-    finally:
-        set_niceness(before)

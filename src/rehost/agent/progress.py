@@ -51,6 +51,8 @@ def _trace(told: Mapping[str, Any]) -> Iterator[str]:
     """What the API has no field for, as an operator reads it."""
     if trouble := told["progress"]["trouble"]:
         yield trouble
+    if why := told.get("waits"):
+        yield why
     if lost := list(_unreadable(told["progress"]["disks"])):
         yield f"cannot be read, and are zeros: {', '.join(lost)}"
     standing = told.get("standing")

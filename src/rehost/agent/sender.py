@@ -8,13 +8,11 @@ agent goes on.
 """
 
 import contextlib
-import ctypes
 import functools
 import gc
 import json
 import logging
 import os
-import platform
 import sys
 import threading
 from collections.abc import Mapping
@@ -25,7 +23,7 @@ from rehost.errors import BadConfiguration, Error
 from rehost.stream_errors import PackagesMissing, SenderBroken
 from rehost.system import log as logs
 from rehost.system.block_io import keep_freed_memory
-from rehost.system.niceness import set_niceness
+from rehost.system.niceness import give_way, stand_back_no_more
 from rehost.system.process import end_with_parent
 
 if TYPE_CHECKING:
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("rehost.agent.sender")
 
 PROGRESS_S = 0.5
-NICE = 19
-_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
-_BEST_EFFORT_LOWEST = 2 << 13 | 7
 
 
 def main() -> int:
@@ -136,17 +131,12 @@ def _obey(lines: TextIO, control: "Control", task_id: str) -> None:
         if "taken" in command:
             control.have_taken(command["taken"])
         if command.get("finish"):
+            # Somebody waits for the end: also for that of the pass that is under way.
             control.finish()
+            stand_back_no_more()
         if command.get("stop"):
             break
     control.stop()
-
-
-def give_way() -> None:
-    """Everything else on this machine comes before this process."""
-    set_niceness(NICE)
-    if (number := _IOPRIO_SET.get(platform.machine())) is not None:
-        ctypes.CDLL(None).syscall(number, 1, 0, _BEST_EFFORT_LOWEST)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,7 @@ class Control:
         return self._orders
 
     def finish(self) -> None:
+        """From now on somebody waits for it: courtesy ends, limits stay."""
         self._order(replace(self._orders, finish=True))
 
     def ask_for_point(self, number: int) -> None:

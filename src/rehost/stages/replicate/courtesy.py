@@ -45,12 +45,15 @@ class Courtesy:
         *,
         lanes: int,
         enabled: bool = True,
+        hasten: Callable[[], bool] = lambda: False,
         measure: "Callable[[], Load] | None" = None,
         window_s: float = _WINDOW_S,
     ) -> None:
+        """`hasten` tells when somebody waits for the end of the transfer."""
         self._window_s = window_s
         self._lanes = lanes
         self._enabled = enabled
+        self._hasten = hasten
         self._measure = measure or LoadMeter()
         self._changed = threading.Condition()
         self._allowed = lanes
@@ -76,7 +79,7 @@ class Courtesy:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Around each read."""
-        if not self._enabled:
+        if not self._enabled or self._hasten():
             yield
             return
         self._enter()

@@ -3,8 +3,8 @@
 One line of JSON in: a Job. Then, at any time, lines with commands: {"limit": BYTES_PER_SECOND or
 null}, {"pause": true or false}, {"peer": {"host", "port", "tls"}}, {"point": N}, {"taken": N},
 {"finish": true}, {"stop": true}. Lines out: {"phase": …}, {"trackers": …}, {"progress": …},
-{"standing": …}, {"point": …}, {"holds": N or null}, and at the end one {"result": …} or
-{"error": …}.
+{"standing": …}, {"point": …}, {"holds": N or null}, {"waits": WHY or ""}, and at the end one
+{"result": …} or {"error": …}.
 
 Of a cut, `moment` is the time, in seconds since 1970, at which all filesystems stood still: what
 was durable then is in the copy. `stood_at` is the same by the machine's monotonic clock. A point,

@@ -73,7 +73,11 @@ class Sender:
                 enabled=options.compress and not link.is_local,
                 limit=lambda: self.control.limit,
             ),
-            courtesy=Courtesy(lanes=lanes, enabled=options.courteous),
+            courtesy=Courtesy(
+                lanes=lanes,
+                enabled=options.courteous,
+                hasten=lambda: self.control.orders.finish,
+            ),
             limits=Limits(read_rate=options.read_rate, cpus=options.cpus, wait=self.control.wait),
             tally=self._tally,
             backoff=options.backoff,

@@ -33,6 +33,8 @@ SMALL = 8 << 20  # bytes: read and sent in a moment
 SHRINKS = 0.8  # of the pass before, or it is not worth another
 HELD = 64 << 20  # bytes that are kept in memory at the cut
 PASSES = 30
+LITTLE = 1 << 20  # bytes: to leave less at the cut is not worth another pass
+LAST_PASSES = 4  # others may wait for them already: a database that a hook has quieted
 PAUSE_S = 1.0
 LATENCY_S = 0.05  # of freezing, flushing and thawing, whatever is left to send
 
@@ -82,7 +84,9 @@ class Sync:
         self._left: dict[int, tuple[Range, ...]] = {}  # found different, to be sent again
         self._last: dict[int, tuple[Range, ...]] = {}  # held in memory, to be sent
         self._unknown: set[int] = set()  # disks that must be compared
-        self._compared: frozenset[int] = frozenset()  # by the last pass, as they were not known
+        self._lost: set[int] = set()  # those that were not known when it was asked last
+        self._untracked: frozenset[int] = frozenset()  # and before that: nothing tracks them
+        self._compared: frozenset[int] = frozenset()  # by the last pass that did, as not known
         self._compare_s = 0.0  # and how long that took
         self._passes = 0
         self._sent = 0  # by the last pass
@@ -100,11 +104,15 @@ class Sync:
         self._sender.first_pass(self._used)
         self._known_at = self._took_at
 
-    def one_pass(self) -> int:
-        """Send what was written since the last pass began; returns how many bytes that was."""
+    def one_pass(self, *, compare: bool = True) -> int:
+        """Send what was written since the last pass began; returns how many bytes that was.
+
+        Without `compare`, disks that nothing tracks are left to another pass: to compare one takes
+        a reading of all of it.
+        """
         began, before, read = time.monotonic(), self._took_at, self._reading()
         self._took_at = began
-        changed = self._changed()
+        changed = self._changed(compare=compare)
         compared_at = time.monotonic()
         self._sender.send(changed)
         sent, now, left = _bytes(changed), time.monotonic(), self._reading()
@@ -112,15 +120,20 @@ class Sync:
         if sent:
             self._send.add(sent, now - compared_at)
         self._read.add(left[0] - read[0], left[1] - read[1])
-        self._sent, self._known_at = sent, began
+        self._sent = sent
+        if not self._unknown:
+            self._known_at = began
         self._passes += 1
         return sent
 
     def settle(self) -> int:
-        """Passes until little is left, or no less than before; returns what the last one sent."""
-        sent = self.one_pass()
+        """Passes until little is left, or no less than before; returns what the last one sent.
+
+        Another pass, or a comparison, is to follow: disks that nothing tracks are left to it.
+        """
+        sent = self.one_pass(compare=False)
         for _ in range(PASSES):
-            before, sent = sent, self.one_pass()
+            before, sent = sent, self.one_pass(compare=False)
             if sent <= SMALL or sent > SHRINKS * before:
                 break
         return sent
@@ -134,15 +147,17 @@ class Sync:
     def verify(self) -> dict[int, tuple[Range, ...]]:
         """Digest what was used at both ends; what differs though nobody wrote it, by disk.
 
-        The next pass sends all that differs again.
+        Of a disk that nothing tracks, that cannot be told from what was written. The next pass
+        sends all that differs again.
         """
-        self.one_pass()
+        self.one_pass(compare=False)
         differing = self._sender.verify(self._used)
-        changed = self._changed()
+        changed = self._changed(compare=False)
         wrong = {
             disk: left
             for disk, ranges in differing.items()
-            if (left := tuple(_apart_from(changed.get(disk, ()), ranges)))
+            if disk not in self._unknown
+            and (left := tuple(_apart_from(changed.get(disk, ()), ranges)))
         }
         if wrong:
             log.warning("ranges of the copy differ, and are sent again: %s", wrong)
@@ -151,12 +166,18 @@ class Sync:
         return wrong
 
     def prepare_last(self, limit_s: float = math.inf) -> None:
-        """A pass without regard for others, right before `hold_last`; so that is left less.
+        """Passes without regard for others, right before `hold_last`; so that is left less.
 
         Raises CutTooLong where `hold_last` would take longer than `limit_s` to compare disks.
         """
         with self._hurry():
-            self.one_pass()
+            sent = self.one_pass()
+            for _ in range(LAST_PASSES):
+                if sent <= LITTLE:
+                    break
+                before, sent = sent, self.one_pass(compare=False)
+                if sent > SHRINKS * before:
+                    break
         if self._compare_s > limit_s:
             raise CutTooLong(self._names(self._compared), self._compare_s, limit_s)
 
@@ -233,28 +254,37 @@ class Sync:
             return None
         return LATENCY_S + self._compare_s + (left / rate if rate else 0.0)
 
-    def _changed(self) -> dict[int, tuple[Range, ...]]:
-        """And what was left over. Compares all of a disk whose tracker does not know."""
+    def _changed(self, *, compare: bool) -> dict[int, tuple[Range, ...]]:
+        """And what was left over. Compares all of a disk whose tracker does not know.
+
+        Without `compare`, only where a tracker knew before: what it lost is found at once.
+        """
         self._take()
-        return self._all_known()
+        return self._all_known(frozenset() if compare else self._untracked)
 
     def _take(self) -> None:
         """The marks are cleared here, before anything is read: the rule of track.py."""
+        lost = set()
         for disk, follow in self._follow.items():
             self._sources[disk].expect_same_size()
             known = follow()
             if known is None:
-                self._unknown.add(disk)
+                lost.add(disk)
             else:
                 self._leave(disk, known)
+        self._untracked = frozenset(lost & self._lost)
+        self._lost = lost
+        self._unknown |= lost
 
-    def _all_known(self) -> dict[int, tuple[Range, ...]]:
+    def _all_known(self, but: frozenset[int] = frozenset()) -> dict[int, tuple[Range, ...]]:
         """What was taken and is not sent yet; it is the caller's to send."""
-        began = time.monotonic()
-        for disk in self._unknown:
+        began, compared = time.monotonic(), frozenset(self._unknown - but)
+        for disk in compared:
             self._leave(disk, self._compare(disk))
-        self._compared, self._unknown = frozenset(self._unknown), set()
-        self._compare_s = time.monotonic() - began if self._compared else 0.0
+        self._unknown -= compared
+        self._compared = compared | (self._compared & but)
+        if compared or not self._compared:
+            self._compare_s = time.monotonic() - began if compared else 0.0
         return {disk: self._left.pop(disk, ()) for disk in self._follow}
 
     def _compare(self, disk: int) -> tuple[Range, ...]:
