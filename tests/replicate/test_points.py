@@ -231,6 +231,7 @@ def test_a_cut_waits_for_another_program_s_freeze_and_copies_nothing_anew(
     source: tuple[str, Path], watched: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(cuts, "AGAIN_S", 0.5)
+    monkeypatch.setattr(cuts, "PAUSE_S", 0.05)
     device, folder = source
     target = tmp_path / "target.img"
     (folder / "old").write_bytes(os.urandom(20 * MIB))
