@@ -94,8 +94,8 @@ class Console:
     def _tell(self) -> None:
         whole = self._unread.rfind(b"\n") + 1
         for line in self._unread[self._told : whole].decode(errors="replace").split("\n"):
-            if line.strip():
-                self._heard(line.strip())
+            if shown := "".join(filter(str.isprintable, line)).strip():
+                self._heard(shown)
         self._told = max(self._told, whole)
 
 

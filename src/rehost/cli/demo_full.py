@@ -16,7 +16,15 @@ from pathlib import Path
 from rich.console import Console
 
 from rehost.cli import demo_console as consoles
-from rehost.cli import demo_machine, demo_move, demo_packages, demo_service, demo_source, output
+from rehost.cli import (
+    demo_machine,
+    demo_move,
+    demo_packages,
+    demo_service,
+    demo_source,
+    output,
+    units,
+)
 from rehost.cli.demo_service import USER, Place, heading, say, step
 from rehost.cli.demo_source import HOST, Source
 from rehost.cli.document import Json, text
@@ -35,38 +43,50 @@ WHEELS_FOR = (3, 11)  # the Python of the machine that is built
 def demo_full(*, keep: bool) -> None:
     """Raises an Error; cleans up whatever happens. `keep`: only once somebody has looked."""
     out = output.console()
-    began = time.monotonic()
-    demo_packages.ensure(out)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehost-demo-")))
-        port = stack.enter_context(demo_service.free_port())
-        place = demo_service.settle(folder, port)
-        stack.enter_context(_targets_removed(place))
-        heading(out, "A machine to migrate")
-        image = _build(out)
-        probed = _probe(out)
-        source = stack.enter_context(_started(image, place, probed))
-        heading(out, "A service to migrate it with")
-        # Both take a while, so both at once.
-        with consoles.connected(source.console) as console:
-            with step(out, "starting the service"):
-                service = stack.enter_context(
-                    demo_service.serving(place, *_options(place, port, probed))
-                )
-            with step(out, f"creating the user {USER}"):
-                token = demo_service.create_operator(place)
-            with step(out, "the machine starts from its own boot loader") as said:
-                console.log_in(limit_s=BOOT_S, heard=said)
-        client = Client(place.service, Token(token))
-        shown = _install_agent(out, client, source)
-        demo_service.show(out, shown)
-        moved = demo_move.move(out, client, text(shown, "id"), source, place.data)
-        _show_end(out, place, source, moved, time.monotonic() - began)
-        if keep and sys.stdout.isatty():
-            _say_how_to_look(out, place, source, moved)
-            demo_service.stay(out, place, token, [service, source.qemu])
-        else:
-            out.print("[dim]All of it is removed now; with --keep it stays until Ctrl-C.[/]")
+        try:
+            _show_all(out, stack, keep=keep)
+        except KeyboardInterrupt:
+            out.print("\nStopping, and removing what the demo made.")
+            raise
+
+
+def _show_all(out: Console, stack: ExitStack, *, keep: bool) -> None:
+    began = time.monotonic()
+    cached = demo_machine.is_built(demo_machine.cache())
+    demo_packages.ensure(out)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehost-demo-")))
+    port = stack.enter_context(demo_service.free_port())
+    place = demo_service.settle(folder, port)
+    stack.enter_context(_targets_removed(place))
+    heading(out, "A machine to migrate")
+    image = _build(out)
+    probed = _probe(out)
+    source = stack.enter_context(_started(image, place, probed))
+    heading(out, "A service to migrate it with")
+    # Both take a while, so both at once.
+    with consoles.connected(source.console) as console:
+        with step(out, "starting the service"):
+            service = stack.enter_context(
+                demo_service.serving(place, *_options(place, port, probed))
+            )
+        with step(out, f"creating the user {USER}"):
+            token = demo_service.create_operator(place)
+        with step(out, "the machine starts from its own boot loader") as said:
+            console.log_in(limit_s=BOOT_S, heard=said)
+    client = Client(place.service, Token(token))
+    shown = _install_agent(out, client, source)
+    demo_service.show(out, shown)
+    moved = demo_move.move(out, client, text(shown, "id"), source, place.data)
+    _show_end(out, place, moved)
+    since = "From the machine's image of the last time" if cached else "From nothing"
+    took = units.duration(int(time.monotonic() - began))
+    out.print(f"\n{since} to the target's login prompt in {took}.")
+    if keep:
+        _say_how_to_look(out, source, moved)
+        demo_service.stay(out, place, token, [service, source.qemu])
+    else:
+        out.print("[dim]All of it is removed now; with --keep it stays until Ctrl-C.[/]")
 
 
 def _build(out: Console) -> Path:
@@ -137,18 +157,15 @@ def _targets_removed(place: Place) -> Iterator[None]:
                 provider.delete(server.name)
 
 
-def _show_end(
-    out: Console, place: Place, source: Source, moved: demo_move.Moved, seconds: float
-) -> None:
+def _show_end(out: Console, place: Place, moved: demo_move.Moved) -> None:
     heading(out, "What is where")
     say(out, "Source", f"still runs, untouched: {place.folder / 'source'}")
     say(out, "Target", f"runs beside it: {moved.folder}")
     say(out, "Service", f"{place.data}, its log {place.folder / 'service.log'}")
     say(out, "Image", f"of the source, for the next time: {demo_machine.cache()}")
-    out.print(f"\nFrom nothing to the target's login prompt in {demo_move.minutes(seconds)}.")
 
 
-def _say_how_to_look(out: Console, place: Place, source: Source, moved: demo_move.Moved) -> None:
+def _say_how_to_look(out: Console, source: Source, moved: demo_move.Moved) -> None:
     heading(out, "Look at both")
     program = f"{sys.executable} -m rehost.cli.demo_console"
     say(out, "Source", f"{program} {source.console}")

@@ -51,7 +51,7 @@ def build(folder: Path, say: Callable[[str], None]) -> Path:
     Needs mmdebstrap and a Debian mirror (DEBIAN_MIRROR, or Debian's own), and is for its callers
     to read only. Several may call this at once. Raises ProgramFailed.
     """
-    image = folder / f"debian-{_digest()}.img"
+    image = _image(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
         if not image.exists():
@@ -60,6 +60,15 @@ def build(folder: Path, say: Callable[[str], None]) -> Path:
                 if other != image:
                     other.unlink()
     return image
+
+
+def is_built(folder: Path) -> bool:
+    """Whether `build` would take no time."""
+    return _image(folder).exists()
+
+
+def _image(folder: Path) -> Path:
+    return folder / f"debian-{_digest()}.img"
 
 
 def _make(image: Path, say: Callable[[str], None]) -> None:
@@ -142,7 +151,7 @@ def _write_boot_loader(disk: Path, boot: bytes, core: bytes) -> None:
 
 def _digest() -> str:
     """Of all that the image is made from, but for what the mirror has today."""
-    made_from = (Path(__file__).read_text(), _script())
+    made_from = (*_mmdebstrap(Path("complete.sh")), _script(), str(SIZE), str(START))
     return hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:12]
 
 

@@ -39,7 +39,8 @@ def move(out: Console, client: Client, source_id: str, source: Source, data: Pat
     _watch(out, client, task_id, until=("SYNCING",))
     heading(out, "It is kept in step")
     _watch(out, client, task_id, enough=_for_a_while())
-    _show_lag(out, client, task_id)
+    if not out.is_terminal:  # lines of plain text have no room for it
+        _show_lag(out, client, task_id)
     _show_last(out, source)
     heading(out, "A test: a copy of the target starts, and reaches nobody")
     _try(out, client, task_id)
@@ -165,7 +166,3 @@ def _show_ledger(out: Console, last: Record, found: int, own: int) -> None:
         f"{found} records of the source are on the target, in order, up to {found} {last.boot}",
     )
     say(out, "", f"{own} more the target has written itself since it started")
-
-
-def minutes(seconds: float) -> str:
-    return f"{int(seconds) // 60} min {int(seconds) % 60} s"

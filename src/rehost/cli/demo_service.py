@@ -173,7 +173,9 @@ def step(out: Console, name: str) -> Iterator[Callable[[str], None]]:
     with out.status(f"{name} …") as status:
 
         def say(what: str) -> None:
-            status.update(Text.assemble(f"{name} … ", (look.word(what), "dim")))
+            # More than a line would leave traces when it gets shorter again.
+            room = max(0, out.width - len(name) - len("   … "))
+            status.update(Text.assemble(f"{name} … ", (look.word(what)[:room], "dim")))
 
         yield say
     out.print(f"[green]{look.ok}[/] {name} [dim]({time.monotonic() - began:.1f} s)[/]")
