@@ -1,8 +1,9 @@
 """How hard to compress: as hard as makes the whole transfer fastest, and no harder.
 
 A model of both ends of the pipe is kept: what a level costs in CPU and how small it makes things,
-and what the link carries. The level with the highest predicted rate is used. What a level really
-achieved lately bounds what the model may promise of it.
+and what the link carries. It goes to the level with the highest predicted rate. How much of what
+was promised a level really achieved lately bounds what the model may promise of it: as a share,
+because a rate says more of what was sent just then than of the level.
 """
 
 import math
@@ -22,10 +23,13 @@ _LEVELS: dict[int, tuple[float, float]] = {
     3: (1.35, 0.94),
     6: (3.6, 0.88),
 }
+_LADDER = (OFF, *_LEVELS)
 _WINDOW_S = 0.4
 _WINDOW_BYTES = 4 << 20
 _WAITS = 0.25  # of its time that a sender waits for the link where that is the bottleneck
 _DRIFT = 1.15
+_UNSEEN = 2  # times what was sent at first, when the link was no bottleneck
+_BELIEF = 1.5  # times what the link carried when it was the bottleneck
 _MEMORY_S = 20.0
 _BETTER = 1.1
 _PROBE = 32  # one block of so many is tried where nothing is compressed
@@ -54,7 +58,8 @@ class Compression:
         # The same in time that passes: more, where others want the CPUs too.
         self._slow_cost, self._slow_base = self._cost, self._base
         self._link: float | None = None
-        self._achieved: dict[Level, tuple[float, float]] = {}
+        self._most = math.inf
+        self._achieved: dict[Level, tuple[float, float]] = {}  # share of the promise, and when
         self._count = 0
         self._last = -math.inf
         self._reset(time.monotonic())
@@ -119,39 +124,46 @@ class Compression:
 
     def _judge(self, now: float) -> None:
         passed = now - self._since
-        self._achieved[self.level] = (self._raw / passed, now)
         busy = time.process_time() - self._cpu - self._compressing
         self._base += 0.3 * (max(0.0, busy) / self._raw - self._base)
         slow = passed * self._lanes - self._waited - self._compressing_slowly
         self._slow_base += 0.3 * (max(0.0, slow) / self._raw - self._slow_base)
         self._see_link(self._wire / passed, self._waited / passed / self._lanes)
-        best = max([OFF, *_LEVELS], key=lambda level: self._promise(level, now))
+        self._achieved[self.level] = (self._raw / passed / self._model(self.level), now)
+        best = max(_LADDER, key=lambda level: self._promise(level, now))
         if self._promise(best, now) > _BETTER * self._promise(self.level, now):
-            self.level = best
+            # Upwards in steps: what a wrong one costs grows with each.
+            higher = _LADDER[_LADDER.index(self.level) + 1 :]
+            self.level = higher[0] if best in higher else best
 
     def _see_link(self, rate: float, waits: float) -> None:
-        if self._link is None or waits > _WAITS:
+        if waits > _WAITS:
             self._link = rate if self._link is None else self._link + 0.5 * (rate - self._link)
-        else:
-            # Not what limits us: it may carry more than it was seen to.
-            self._link = max(rate, self._link * _DRIFT)
+            self._most = _BELIEF * self._link
+            return
+        # Not what limits us: it may carry more than it was seen to.
+        if rate > self._most:
+            self._most = math.inf
+        self._link = max(rate, min(_DRIFT * (self._link or _UNSEEN * rate), self._most))
 
     def _promise(self, level: Level, now: float) -> float:
         """Bytes of disk per second that this level would bring."""
+        share, when = self._achieved.get(level, (1.0, -math.inf))
+        if now - when < _MEMORY_S and level != self.level:
+            return self._model(level) * min(1.0, _BETTER * share)
+        return self._model(level)
+
+    def _model(self, level: Level) -> float:
         cost, size = (0.0, 1 / self._left) if level is OFF else _LEVELS[level]
         link = self._link or 0
         if (limit := self._limit()) is not None:
             link = min(link, limit)
         left = min(1.0, self._left * size)
-        promise = min(
+        return min(
             self._cores / (self._base + cost * self._cost),
             self._lanes / (self._slow_base + cost * self._slow_cost),
             link / left,
         )
-        achieved, when = self._achieved.get(level, (0.0, 0.0))
-        if now - when < _MEMORY_S and level != self.level:
-            return min(promise, _BETTER * achieved)
-        return promise
 
     def _reset(self, now: float) -> None:
         self._since = now
