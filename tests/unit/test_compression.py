@@ -44,9 +44,10 @@ class Machine:
         self.now += seconds
         self.cpu += seconds
 
-    def send(self, contents, packing) -> tuple[Counter, float]:
+    def send(self, contents, packing) -> tuple[Counter[int | None], float]:
         """How many blocks went at each level, and how long it took."""
-        levels, began, block = Counter(), self.now, memoryview(bytes(BLOCK))
+        levels: Counter[int | None] = Counter()
+        began, block = self.now, memoryview(bytes(BLOCK))
         for self.left in contents:
             levels[packing.level] += 1
             start = self.now
@@ -59,9 +60,9 @@ class Machine:
 
 
 def fixed(link: float, contents, level) -> float:
-    cost, more = COSTS[level] if level is not OFF else (0, 9)
+    cost, more = COSTS[level] if level is not OFF else (0.0, 9.0)
     each = (max(BASE + cost, min(1.0, left * more) / link) for left in contents)
-    return BLOCK * sum(each)
+    return float(BLOCK * sum(each))
 
 
 @pytest.mark.parametrize("link", [20e6, 60e6, 120e6, 250e6, 2e9])
