@@ -61,10 +61,12 @@ def _changed_lines(old: bytes, new: bytes) -> str:
     """The new lines, as far as they are short."""
     before = set(old.splitlines())
     lines = [
-        line.decode(errors="replace").strip() for line in new.splitlines() if line not in before
+        line.decode(errors="replace").strip()
+        for line in dict.fromkeys(new.splitlines())
+        if line not in before
     ]
     shown = "; ".join(lines[:3])[:300]
-    return f"{len(lines)} lines changed: {shown}" if len(lines) > 1 else f"changed to {shown}"
+    return f"{len(lines)} lines are new: {shown}" if len(lines) > 1 else f"changed to {shown}"
 
 
 def _rewrite_network(guest: Guest, wish: Wish) -> Iterator[str]:

@@ -91,7 +91,8 @@ class System:
         return f"there are {', '.join(found)}" if found else "they are empty"
 
     def _mount(self, root: str) -> None:
-        points = self.g.inspect_get_mountpoints(root)
+        # A system may not say, or not truly, where its own root is: the kernel was told.
+        points = {**self.g.inspect_get_mountpoints(root), "/": root}
         for point in sorted(points, key=len):
             if point in NEEDED + WELCOME:
                 self._mount_one(points[point], point)
