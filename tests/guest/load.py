@@ -54,11 +54,17 @@ def write_file(files: Path, number: int) -> None:
         file.write(content)
         os.fsync(file.fileno())
     new.rename(path)
-    for old in files.glob(f"{number - KEPT:08}-*"):
-        old.unlink()
+    remove_before(files, number - KEPT + 1)
     folder = os.open(files, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
+
+
+def remove_before(files: Path, number: int) -> None:
+    """The lowest first, so that there is never a gap."""
+    for old, path in sorted(files_found(files).items()):
+        if old < number:
+            path.unlink()
 
 
 def write_line(fd: int, number: int) -> None:
@@ -100,7 +106,9 @@ class Database:
 
 def check(files: Path) -> dict[str, object]:
     """What is there of earlier boots, as ranges, and what is damaged."""
-    contents = {path: content_of(path) for path in files_found(files).values()}
+    # The highest first: what is removed meanwhile is lower than what is still there.
+    found = sorted(files_found(files).items(), reverse=True)
+    contents = {path: content_of(path) for _, path in found}
     return {
         "files": ranges(
             number_of(path) for path, content in contents.items() if not is_of_now(content)

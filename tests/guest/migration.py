@@ -5,6 +5,8 @@ console, and the target's images once nobody writes them.
 """
 
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +29,7 @@ AGENT = "rehost-agent"
 ENDED = ("MIGRATE_SUCCESS", "MIGRATE_FAIL", "SYNC_SUCCESS", "SYNC_FAIL", "ABORT")
 SERVICES = ("load", "ssh", "postgresql@15-main")
 LOAD = Path(__file__).with_name("load.py")
+FSCK = Path(__file__).with_name("fsck_inside.py")
 # What no conversion needs to change; what boots is looked at by booting.
 STATIC = "/usr /opt /home /srv /data /etc/ssh /etc/passwd /etc/shadow /etc/machine-id"
 MANIFEST = "/root/manifest"
@@ -271,6 +274,19 @@ def expect_moved(migration: Migration, *, torn: int = 0) -> None:
     expect_all_there(found, told)
     assert len(found["torn"]) <= torn
     assert changed == []
+    expect_sound(migration.target)
+
+
+def expect_sound(server: Path) -> None:
+    """The replica, which nobody writes any more, has no filesystem with an error."""
+    environ = os.environ | {
+        "LIBGUESTFS_BACKEND": "direct",
+        "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg",
+    }
+    images = sorted(server.glob("disk-*.img"))
+    argv = ["/usr/bin/python3", "-I", *map(str, (FSCK, *images))]
+    done = subprocess.run(argv, env=environ, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def expect_all_there(found: dict[str, Any], told: list[int]) -> None:
