@@ -14,7 +14,7 @@ NOTHING = {"on_read_error": "stop", "options": {}}
         {},
         {"LINUX_IO_LIMIT": "0", "LINUX_CPU_LIMIT": "0", "LINUX_BLOCK_COMPRESS_THREAD_NUM": "0"},
         {"LINUX_IO_LIMIT": "-3", "LINUX_CPU_LIMIT": "fast", "ON_READ_ERROR": "guess"},
-        {"LINUX_MEM_LIMIT": "100", "SOMETHING": "else"},
+        {"LINUX_MEM_LIMIT": "0", "LINUX_BLOCK_CACHE_SIZE": "0", "SOMETHING": "else"},
     ],
     ids=str,
 )
@@ -26,6 +26,11 @@ def test_limits_are_in_the_units_of_a_sender():
     keys = {"LINUX_IO_LIMIT": "30", "LINUX_CPU_LIMIT": "50"}
     cpus = 0.5 * (os.cpu_count() or 1)
     assert wishes(keys)["options"] == {"read_rate": 30_000_000, "cpus": cpus}
+
+
+def test_memory_is_in_megabytes():
+    keys = {"LINUX_MEM_LIMIT": "100", "LINUX_BLOCK_CACHE_SIZE": "20"}
+    assert wishes(keys)["options"] == {"memory": 100_000_000, "cache": 20_000_000}
 
 
 def test_threads_are_connections_and_not_too_many():

@@ -11,9 +11,10 @@ from rehost.cutover_errors import ChangesLost, CutTooLong
 from rehost.model.ranges import Range
 from rehost.stages.replicate import sync as sync_module
 from rehost.stages.replicate.control import Control
+from rehost.stages.replicate.memory import HELD
 from rehost.stages.replicate.plan import readable
 from rehost.stages.replicate.source import Source
-from rehost.stages.replicate.sync import HELD, LAST_PASSES, LATENCY_S, LITTLE, PASSES, SMALL, Sync
+from rehost.stages.replicate.sync import LAST_PASSES, LATENCY_S, LITTLE, PASSES, SMALL, Sync
 from rehost.stream_errors import SourceResized
 
 Ranges = Mapping[int, Sequence[Range]]
@@ -28,6 +29,7 @@ class FakeSender:
 
     def __init__(self, sources: Mapping[int, Source]) -> None:
         self.control = Control()
+        self.held = HELD
         self.sources = sources
         self.copies = {id_: bytearray(source.size) for id_, source in sources.items()}
         self.sent: list[Ranges] = []
@@ -262,8 +264,8 @@ def test_what_was_held_when_the_freeze_ended_is_sent_though_nobody_wrote_it_agai
     assert rig.is_same
 
 
-def test_what_memory_does_not_hold_is_sent_at_once_and_lost_by_no_freeze(rig, monkeypatch):
-    monkeypatch.setattr(sync_module, "HELD", MIB)
+def test_what_memory_does_not_hold_is_sent_at_once_and_lost_by_no_freeze(rig):
+    rig.sender.held = MIB
     rig.sync.first_pass()
     rig.disk.write(MIB, os.urandom(2 * MIB))
     rig.sync.hold_last()
@@ -275,7 +277,7 @@ def test_what_memory_does_not_hold_is_sent_at_once_and_lost_by_no_freeze(rig, mo
 
 
 def test_nothing_holds_up_what_others_wait_for(rig, monkeypatch):
-    monkeypatch.setattr(sync_module, "HELD", 0)
+    rig.sender.held = 0
     control = rig.sender.control
     control.set_limit(1000)
     control.pause()

@@ -18,6 +18,7 @@ from rehost.stages.replicate.courtesy import Courtesy
 from rehost.stages.replicate.lane import Lane, Shared
 from rehost.stages.replicate.limits import Limits
 from rehost.stages.replicate.link import Link, Peer
+from rehost.stages.replicate.memory import shared_out
 from rehost.stages.replicate.plan import Piece, Work, plan, readable
 from rehost.stages.replicate.progress import Progress, Tally
 from rehost.stages.replicate.source import Source
@@ -32,13 +33,16 @@ Ranges = Mapping[int, Sequence[Range]]  # by disk; sorted, and apart
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """`courteous` backs off while the source is busy. `read_rate`, in bytes a second, and `cpus`
-    are the most that the source is asked for; None is no limit."""
+    are the most that the source is asked for, and `memory`, in bytes, the most that this process
+    takes; `cache` of it is for what is read at the cut. None is no limit, and what is usual."""
 
     connections: int = 4
     compress: bool = True
     courteous: bool = True
     read_rate: float | None = None
     cpus: float | None = None
+    memory: int | None = None
+    cache: int | None = None
     stall_s: float = STALL_S
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.2, cap_s=10, attempts=60))
 
@@ -62,7 +66,8 @@ class Sender:
         link = Link(peer, self.control, stall_s=options.stall_s)
         # Within one machine both ends share the CPUs: more connections only take turns.
         most = max(2, len(os.sched_getaffinity(0)))
-        lanes = min(options.connections, most) if link.is_local else options.connections
+        wanted = min(options.connections, most) if link.is_local else options.connections
+        lanes, self.held = shared_out(options.memory, connections=wanted, cache=options.cache)
         self._shared = Shared(
             link=link,
             sources=self._sources,

@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 
 SMALL = 8 << 20  # bytes: read and sent in a moment
 SHRINKS = 0.8  # of the pass before, or it is not worth another
-HELD = 64 << 20  # bytes that are kept in memory at the cut
 PASSES = 30
 LITTLE = 1 << 20  # bytes: to leave less at the cut is not worth another pass
 LAST_PASSES = 4  # others may wait for them already: a database that a hook has quieted
@@ -193,7 +192,7 @@ class Sync:
             if lost := self._unknown - self._compared:
                 raise ChangesLost(self._names(lost))
             changed = self._all_known()
-            if _bytes(changed) > HELD:
+            if _bytes(changed) > self._sender.held:
                 self._sender.send(changed)
                 return
             self._last = changed
@@ -249,7 +248,7 @@ class Sync:
         """Right before the cut there is another pass: what is left is what is written during it."""
         change, send = self._change.now, self._send.now
         left = self._sent * min(1.0, change / send) if change is not None and send else self._sent
-        rate = self._read.now if left <= HELD else send
+        rate = self._read.now if left <= self._sender.held else send
         if left and not rate:
             return None
         return LATENCY_S + self._compare_s + (left / rate if rate else 0.0)

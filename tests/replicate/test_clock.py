@@ -1,0 +1,58 @@
+"""The machine's clock leaps while a disk is copied, at both ends."""
+
+import datetime
+import itertools
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.replicate.child import SenderChild
+from tests.replicate.rig import MIB, Receiver, make_image
+
+SIZE = 48 * MIB
+LEAPS = ("+10y", "-10y", "+3600", "-3600", "+0")
+
+
+def library() -> Path | None:
+    return next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
+
+
+@pytest.fixture
+def clock(tmp_path, monkeypatch):
+    """A file that says how far from the truth the clock of programs is that are started now.
+
+    As a leap of the real one does, it leaves the monotonic clock alone.
+    """
+    file = tmp_path / "clock"
+    file.write_text("+0")
+    monkeypatch.setenv("LD_PRELOAD", str(library()))
+    monkeypatch.setenv("FAKETIME_TIMESTAMP_FILE", str(file))
+    monkeypatch.setenv("FAKETIME_NO_CACHE", "1")
+    monkeypatch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    return file
+
+
+@pytest.mark.needs("faketime")
+def test_a_clock_that_leaps_changes_nothing(tmp_path, clock):
+    image = make_image(tmp_path / "image", SIZE, holes=0)
+    leaps = itertools.cycle(LEAPS)
+    with (
+        Receiver(tmp_path / "notes", tmp_path / "target", SIZE) as receiver,
+        SenderChild(receiver, str(image), limit=6e6, verify=True) as child,
+    ):
+        child.wait_for(lambda said: sent(said) > 4 * MIB)
+        while not child.has_ended:
+            clock.write_text(next(leaps))
+            before = len(child.all)
+            child.wait_for(lambda _: len(child.all) > before)  # noqa: B023
+        assert child.result()["verified"] == {"differed": {}}
+        clock.write_text("+10y")
+    years = {json.loads(line)["time"][:4] for line in receiver.log().splitlines()}
+    assert str(datetime.datetime.now(datetime.UTC).year + 10) in years
+    subprocess.run(["cmp", image, tmp_path / "target"], check=True)
+
+
+def sent(said) -> int:
+    return sum(disk["sent"] for disk in said.get("progress", {}).get("disks", ()))
