@@ -9,14 +9,14 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from rich.console import Console
 
 from rehost.cli import demo_console as consoles
 from rehost.cli import (
+    demo_guard,
     demo_machine,
     demo_move,
     demo_packages,
@@ -30,7 +30,7 @@ from rehost.cli.demo_source import HOST, Source
 from rehost.cli.document import Json, text
 from rehost.contract.client import Client
 from rehost.contract.credentials import Token
-from rehost.providers.qemu import QemuOptions, QemuProvider, acceleration, options
+from rehost.providers.qemu import acceleration, options
 from rehost.providers.qemu.acceleration import Probed
 from rehost.providers.qemu.options import Acceleration
 from rehost.system import process
@@ -58,7 +58,7 @@ def _show_all(out: Console, stack: ExitStack, *, keep: bool) -> None:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehost-demo-")))
     port = stack.enter_context(demo_service.free_port())
     place = demo_service.settle(folder, port)
-    stack.enter_context(_targets_removed(place))
+    stack.enter_context(demo_guard.guarded(place))
     heading(out, "A machine to migrate")
     image = _build(out)
     probed = _probe(out)
@@ -142,19 +142,6 @@ def _install_agent(out: Console, client: Client, source: Source) -> Json:
             out.print(f"  {each}", style="dim", markup=False)
     with step(out, "waiting for its checks"):
         return demo_service.wait_for_checks(client, source.qemu)
-
-
-@contextmanager
-def _targets_removed(place: Place) -> Iterator[None]:
-    """Targets outlive their service, as they should, but not the demo."""
-    try:
-        yield
-    finally:
-        targets = place.data / "targets"
-        if targets.is_dir():
-            provider = QemuProvider(targets, QemuOptions())
-            for server in targets.iterdir():
-                provider.delete(server.name)
 
 
 def _show_end(out: Console, place: Place, moved: demo_move.Moved) -> None:

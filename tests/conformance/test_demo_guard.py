@@ -1,0 +1,54 @@
+"""What a demo started is gone when the demo is, however that ended."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rehost.providers.base import Power
+from rehost.providers.qemu import QemuOptions, QemuProvider
+from rehost.providers.qemu.options import Acceleration
+from tests.conformance import bootsector
+from tests.conformance.provider import SPEC
+
+pytestmark = pytest.mark.needs("qemu-system-x86_64", "setpriv")
+
+DEMO = """
+import sys, time
+from pathlib import Path
+from rehost.cli.demo_guard import guarded
+from rehost.cli.demo_service import settle
+with guarded(settle(Path(sys.argv[1]), 0)):
+    print("guarded", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def provider(tmp_path):
+    folder = tmp_path / "demo" / "data" / "targets"
+    folder.mkdir(parents=True)
+    provider = QemuProvider(folder, QemuOptions(acceleration=Acceleration.TCG))
+    server = provider.create(SPEC)
+    with server.disks[0].path.open("r+b") as disk:
+        disk.write(bootsector.deaf("ready"))
+    provider.boot(server.id)
+    yield provider
+    provider.delete(server.id)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_targets_end_with_the_demo(provider, tmp_path, number):
+    argv = [sys.executable, "-c", DEMO, str(tmp_path / "demo")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as demo:
+        assert demo.stdout
+        assert demo.stdout.readline() == b"guarded\n"
+        assert provider.power(SPEC.task_id) is Power.ON
+        os.kill(demo.pid, number)
+    until = time.monotonic() + 120
+    while provider.power(SPEC.task_id) is not Power.GONE or (tmp_path / "demo").exists():
+        assert time.monotonic() < until
+        time.sleep(0.1)
