@@ -14,7 +14,8 @@ from rehost.errors import ApiError, Error
 log = logging.getLogger(__name__)
 
 CUT = 0  # the number of the last one
-TEXT, LONG_TEXT = 255, 1024  # characters that the service takes
+TEXT, LONG_TEXT, MOST = 255, 1024, 1024  # characters, and pieces, that the service takes
+WEEK_MS = 7 * 24 * 3600 * 1000
 
 Tell = Callable[[str], None]
 
@@ -70,17 +71,26 @@ class Points:
             if e.retryable:
                 raise
             log.warning("the service does not take what was held: %s", e)
+            if point["number"] != CUT and "error_code" not in point:
+                # Or it would wait for the point, and the child for the service, without end.
+                said = {"error_code": e.code, "error_msg": f"the service does not take it: {e}"}
+                self._report({"number": point["number"], **said})
 
 
 def _body(point: Mapping[str, Any]) -> dict[str, Any]:
     if "error_code" in point:
-        message = str(point["error_msg"])[:LONG_TEXT]
+        message = _fit(point["error_msg"], LONG_TEXT)
         return {"number": point["number"], "error_code": point["error_code"], "error_msg": message}
     return {
         "number": point["number"],
-        "age_ms": max(0.0, 1000 * (time.monotonic() - point["stood_at"])),
+        "age_ms": min(max(0.0, 1000 * (time.monotonic() - point["stood_at"])), WEEK_MS),
         "duration_ms": 1000 * point["duration_s"],
-        "frozen": point["frozen"],
-        "skipped": point["skipped"],
-        "failed_hooks": [name[:TEXT] for name in point["failed_hooks"]],
+        "frozen": [_fit(path, LONG_TEXT) for path in point["frozen"][:MOST]],
+        "skipped": [[_fit(s, LONG_TEXT) for s in pair] for pair in point["skipped"][:MOST]],
+        "failed_hooks": [_fit(name, TEXT) for name in point["failed_hooks"][:MOST]],
     }
+
+
+def _fit(text: object, length: int) -> str:
+    """Paths may be long, and may hold bytes that are no text."""
+    return str(text).encode(errors="replace").decode()[:length]
