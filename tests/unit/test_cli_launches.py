@@ -83,6 +83,20 @@ def test_launches_say_what_was_done_and_what_came_of_it(known, rehost):
         assert said in out
 
 
+def test_what_a_server_says_does_not_reach_the_terminal_as_commands(known, rehost):
+    evil = "\x1b]52;c;ZXZpbA==\x07"
+    named = {"changed": [evil], "failed_hooks": [evil], "not_frozen": [[evil, evil]]}
+    known[:] = [[launch(last_lines=[evil], failed_units=[evil], **named)]]
+    assert "\x1b" not in rehost("tasks", "launches", "web")[1]
+
+
+def test_start_that_was_broken_off_does_not_look_under_way(known, rehost):
+    known[:] = [[launch("final", state="starting", outcome=None, stands=False)]]
+    out = rehost("tasks", "launches", "web")[1]
+    assert "it is started" not in out
+    assert "turned off before it was up" in out
+
+
 def test_nothing_started_says_what_to_do(known, rehost):
     known[:] = [[]]
     code, out, err = rehost("tasks", "launches", "web")

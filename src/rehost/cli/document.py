@@ -7,12 +7,20 @@ Json = dict[str, Any]
 
 
 def text(document: Json, name: str) -> str:
-    """ "" if absent. Control characters are replaced: names come from other people's machines,
-    and must not move the cursor of an administrator's terminal."""
+    """ "" if absent."""
     value = document.get(name)
-    if value is None:
-        return ""
+    return "" if value is None else printable(value)
+
+
+def printable(value: object) -> str:
+    """As text. Control characters are replaced: names come from other people's machines, and must
+    not move the cursor of an administrator's terminal."""
     return "".join("\ufffd" if unicodedata.category(c) == "Cc" else c for c in str(value))
+
+
+def texts(document: Json, name: str) -> list[str]:
+    value = document.get(name)
+    return [printable(each) for each in value] if isinstance(value, list) else []
 
 
 def number(document: Json, name: str) -> int | None:

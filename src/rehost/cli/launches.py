@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rehost.cli import units
-from rehost.cli.document import Json, is_true, number, part, rows, text
+from rehost.cli.document import Json, is_true, number, part, printable, rows, text, texts
 from rehost.cli.look import Look
 
 UNDER_WAY = ("wanted", "cloning", "starting", "clearing")
@@ -19,6 +19,7 @@ STATES = {
     "failed": "could not be made",
     "clearing": "it is thrown away",
     "done": "made ready, and left off",
+    "stopped": "was not started, or turned off before it was up: the task says why",
 }
 OUTCOMES = {
     "up": ("up", "bold green"),
@@ -35,7 +36,7 @@ def draw(launch: Json, look: Look) -> RenderableType:
     for name, said in _facts(launch):
         facts.add_row(name, look.word(said))
     parts: list[RenderableType] = [headline(launch, look), Padding(facts, (0, 0, 0, 2))]
-    if lines := [str(line) for line in launch.get("last_lines") or () if isinstance(line, str)]:
+    if lines := texts(launch, "last_lines"):
         heard = Text("\n".join(look.word(line) for line in lines), "dim", no_wrap=True)
         parts += [Padding(Text("it said last", "dim"), (0, 0, 0, 2)), Padding(heard, (0, 0, 0, 4))]
     return Group(*parts)
@@ -55,6 +56,8 @@ def verdict(launch: Json) -> tuple[str, str]:
         said, style = OUTCOMES[outcome]
         return (f"{said}: {why}" if why else said), style
     state = text(launch, "state")
+    if state == "starting" and not is_true(launch, "stands"):
+        state = "stopped"
     style = "bold red" if state == "failed" else "bold cyan" if state in UNDER_WAY else ""
     return STATES.get(state, state), style
 
@@ -78,13 +81,13 @@ def _facts(launch: Json) -> Iterator[tuple[str, str]]:
         yield "source as of", f"{units.moment(cut)}{stood}"
     for path, reason in _pairs(launch, "not_frozen"):
         yield "did not stand still", f"{path}: {reason}"
-    for hook in launch.get("failed_hooks") or ():
-        yield "program that failed", str(hook)
-    for change in launch.get("changed") or ():
-        yield "changed", str(change)
+    for hook in texts(launch, "failed_hooks"):
+        yield "program that failed", hook
+    for change in texts(launch, "changed"):
+        yield "changed", change
     yield from _times(launch)
-    for unit in launch.get("failed_units") or ():
-        yield "failed unit", str(unit)
+    for unit in texts(launch, "failed_units"):
+        yield "failed unit", unit
     if server := text(launch, "server_id"):
         gone = "" if is_true(launch, "stands") else " (off; its disks are as copied)"
         yield "server", f"{server}{gone}"
@@ -105,7 +108,7 @@ def _times(launch: Json) -> Iterator[tuple[str, str]]:
 def _pairs(launch: Json, name: str) -> Iterator[tuple[str, str]]:
     for pair in launch.get(name) or ():
         if isinstance(pair, list) and len(pair) == 2:
-            yield str(pair[0]), str(pair[1])
+            yield printable(pair[0]), printable(pair[1])
 
 
 def every(answer: Json) -> list[Json]:
