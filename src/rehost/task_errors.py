@@ -250,13 +250,14 @@ class PointFailed(Error):
 
 
 class TrialCutOff(Error):
-    """The task was stopped, cut over or failed before the target was copied for a test."""
+    """The task went on, or failed, before the target was copied for a test; ask for another."""
 
     code = "REHOST.4110"
 
     def __init__(self) -> None:
         super().__init__(
-            "the task was stopped, cut over or failed before the target was copied for the test"
+            "the task was started, synchronised, stopped or cut over, or failed, before the target "
+            "was copied for the test"
         )
 
 

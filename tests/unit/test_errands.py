@@ -72,6 +72,17 @@ def test_one_that_is_stopped_ends_and_gives_nothing(errands, wakes):
     assert other == Done(1)
 
 
+def test_what_was_stopped_is_begun_again_by_who_still_wants_it(errands, wakes):
+    def work(stopped):
+        while not stopped():
+            pass
+        return "cut short"
+
+    errands.turn("a", "x", work)
+    errands.stop("a")
+    assert result(errands, wakes, "x", lambda _: "whole") == Done("whole")
+
+
 def test_all_are_stopped_when_it_closes(errands):
     ended = threading.Event()
 

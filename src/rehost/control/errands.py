@@ -39,10 +39,13 @@ class Errands:
     def turn(self, owner: str, name: str, work: Work[T]) -> Done[T] | None:
         """What came of the errand, once; None while it is under way: ask again.
 
-        The first call begins it. Raises what it raised. `work` is told whether it is to stop.
+        The first call begins it. Raises what it raised. `work` is told whether it is to stop; what
+        one gave that was told so is lost, and it is begun again once that has ended.
         """
         key = owner, name
         errand = self._running.get(key)
+        if errand is not None and errand.stopping.is_set() and not errand.thread.is_alive():
+            errand = None
         if errand is None:
             self._running[key] = self._begin(f"{name} {owner}", work)
             return None

@@ -6,7 +6,8 @@ may be cut off and done again, and a start that fails costs nothing.
 
 import logging
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from rehost.control.errands import Errands, Stopped
 from rehost.control.task_record import Launch, LaunchState
 from rehost.errors import Error
 from rehost.model.server import Report
+from rehost.provider_errors import NoSpaceForTarget
 from rehost.providers import base
 from rehost.providers.base import CanLayer, CanScreenshot, HasConsole, Power, Provider
+from rehost.providers.folders import NO_SPACE
 from rehost.stages import convert
 from rehost.stages.launch import WINDOW, Outcome, Probe, Verdict, watch
 from rehost.system.files import write_atomically
@@ -95,7 +98,7 @@ class Launching:
             return None
         server_id = _server(launch).id
         # An owner of its own: the errands of the start are stopped at each call.
-        done = self._errands.turn(f"{owner}/down", "down", lambda _: self._down(server_id, hard))
+        done = self._errands.turn(taking_down(owner), "down", lambda _: self._down(server_id, hard))
         return None if done is None else replace(launch, stands=False)
 
     def forget(self, task_id: str) -> None:
@@ -121,14 +124,14 @@ class Launching:
             return (UNCHANGED,)
         for reason in plan.reasons:
             log.info("%s: to be converted: %s", server.id, reason)
-        home = self._home(owner)
-        return convert.convert(
-            layered.disks,
-            plan,
-            accelerated=_is_accelerated(self._provider),
-            log=home / CONVERSION,
-            stopped=stopped,
-        )
+        with _space_missed(self._folder):
+            return convert.convert(
+                layered.disks,
+                plan,
+                accelerated=_is_accelerated(self._provider),
+                log=self._home(owner) / CONVERSION,
+                stopped=stopped,
+            )
 
     def _watched(self, owner: str, server_id: str, probe: Probe | None, stopped: Stopped) -> _Seen:
         # Again: this host may have been turned off meanwhile.
@@ -142,26 +145,37 @@ class Launching:
         verdict = watch(
             self._provider, server_id, limit_s=self._limit_s, probe=probe, stopped=stopped
         )
-        home = self._home(owner)
-        console = self._provider.console(server_id, last=WINDOW)
-        write_atomically(home / CONSOLE, console, mode=0o600)
+        self._keep(owner, CONSOLE, self._provider.console(server_id, last=WINDOW))
         return _Seen(
             verdict=verdict,
             up_at=began + int(verdict.seconds * 1000) if verdict.outcome is Outcome.UP else None,
-            has_screenshot=self._photographed(server_id, home / SCREENSHOT),
+            has_screenshot=self._photographed(owner, server_id),
         )
 
-    def _photographed(self, server_id: str, file: Path) -> bool:
-        file.unlink(missing_ok=True)
+    def _photographed(self, owner: str, server_id: str) -> bool:
+        with suppress(OSError):
+            (self._folder / owner / SCREENSHOT).unlink(missing_ok=True)
         if (
             isinstance(self._provider, CanScreenshot)
             and self._provider.power(server_id) is Power.ON
         ):
             # It may have turned itself off, and a picture is no reason to fail.
             with suppress(Error):
-                write_atomically(file, self._provider.screenshot(server_id), mode=0o600)
-                return True
+                return self._keep(owner, SCREENSHOT, self._provider.screenshot(server_id))
         return False
+
+    def _keep(self, owner: str, name: str, content: bytes) -> bool:
+        """Whether it could be kept: a full disk is no reason to fail what is up."""
+        file = self._folder / owner / name
+        try:
+            self._home(owner)
+            write_atomically(file, content, mode=0o600)
+        except OSError as e:
+            log.warning("cannot keep %s: %s", file, e.strerror)
+            with suppress(OSError):
+                file.unlink(missing_ok=True)  # it is of an earlier start
+            return False
+        return True
 
     def _down(self, server_id: str, hard: bool) -> None:
         self._provider.stop(server_id, hard=hard)
@@ -172,6 +186,22 @@ class Launching:
         home = self._folder / owner
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         return home
+
+
+def taking_down(owner: str) -> str:
+    """Whose errand it is to take the owner's server down."""
+    return f"{owner}/down"
+
+
+@contextmanager
+def _space_missed(folder: Path) -> Iterator[None]:
+    """A full disk as what it is: once there is space, it is done again."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno in NO_SPACE:
+            raise NoSpaceForTarget(str(folder), e.strerror or str(e)) from e
+        raise
 
 
 def _server(launch: Launch) -> base.TargetServer:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from rehost.contract.transfer import ReceivedDisk
-from rehost.control import targets, tasks, trials
+from rehost.control import launching, targets, tasks, trials
 from rehost.control.clock import now_ms
 from rehost.control.errands import Errands
 from rehost.control.launching import Launching
@@ -31,7 +31,7 @@ from rehost.control.trying import Trials
 from rehost.errors import DatabaseUnavailable, Error, Internal
 from rehost.model.server import Report
 from rehost.model.task import TaskState
-from rehost.providers.base import KnowsHost, Provider, TargetServer
+from rehost.providers.base import KnowsHost, Power, Provider, TargetServer
 from rehost.stages.launch import Outcome, Probe
 from rehost.stages.task import FINISHED, News
 from rehost.task_errors import TargetNotUp
@@ -268,7 +268,7 @@ class Runner:
             return True
         if tasks.is_agents(task, phase):
             self._look_at_host()
-            if self._is_bare(task, hard=False):
+            if self._is_bare(task, hard=False) and self._is_off(task):
                 self._open(task, source)
             return False
         return self._do(task, source, phase)
@@ -362,6 +362,15 @@ class Runner:
         self._change(task.id, lambda t: replace(t, launch=after))
         return True
 
+    def _is_off(self, task: Task) -> bool:
+        """Whether nothing runs on what is to be received; see to it if somebody started it."""
+        server_id = _server(task).id
+        if task.receiver_port is not None or self._provider.power(server_id) is not Power.ON:
+            return True
+        log.warning("task %s: its target was started by hand, and is turned off", task.id)
+        self._change(task.id, lambda t: replace(t, launch=_new_launch(t)))
+        return False
+
     def _insist_on_disks(self, task: Task, source: Any) -> None:  # noqa: ANN401 - a row
         """The images exist, each at least as large as the source's disk."""
         server = _server(task)
@@ -397,9 +406,11 @@ class Runner:
 
     def _rest(self, task: Task) -> None:
         """Nothing is to be done for the task any more, until somebody acts on it."""
-        if not self._close(task) or trials.is_under_way(task):
+        if not self._close(task):
             return
         if task.state not in FINISHED and not self._is_bare(task, hard=True):
+            return
+        if trials.is_under_way(task):
             return
         with self._database.write() as db:
             now = table.get(db, task.id)
@@ -430,7 +441,9 @@ class Runner:
 
     def _stop_errands(self, task_id: str) -> bool:
         """Have all errands of a task end; returns whether they have."""
-        ended = [self._errands.stop(owner) for owner in (_owner(task_id), trials.owner(task_id))]
+        own, test = _owner(task_id), trials.owner(task_id)
+        owners = (own, launching.taking_down(own), test, trials.clearing(task_id))
+        ended = [self._errands.stop(owner) for owner in owners]
         return all(ended)
 
     def _hear(self, task_id: str, news: News) -> None:

@@ -41,8 +41,8 @@ from rehost.task_errors import (
 )
 
 STARTS = (Action.START, Action.RESTART)
-# What makes the agent go on, or end, though it was to hold still for a trial.
-BETWEEN = (Action.CUTOVER, Action.STOP, Action.ERROR_FOR_OVERSPEED)
+# What makes the agent send, or end, though the target was to hold still for a trial.
+BETWEEN = (*STARTS, Action.SYNC, Action.CUTOVER, Action.STOP, Action.ERROR_FOR_OVERSPEED)
 TIME = re.compile(r"(?<!\d)(\d{1,2}):(\d{2})")
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
+from rehost.control.points import CUT
 from rehost.control.task_record import Launch, LaunchState, Task, failure
 from rehost.model.task import CloneServer, TaskState
 from rehost.task_errors import TrialCutOff
@@ -34,6 +35,11 @@ def owner(task_id: str) -> str:
     return f"{task_id}/test"
 
 
+def clearing(task_id: str) -> str:
+    """Whose errand it is to throw a copy away: an owner of its own, stopped by nobody else."""
+    return f"{owner(task_id)}/gone"
+
+
 def is_under_way(task: Task) -> bool:
     return task.trial is not None and task.trial.state not in ENDED
 
@@ -42,9 +48,9 @@ def want(task: Task) -> Task:
     """The task with another trial, instead of an earlier one; the same if one is under way."""
     if is_under_way(task) and task.trial and task.trial.state is not LaunchState.CLEARING:
         return task
-    point = task.run.points_wanted
+    point = CUT
     if task.state is TaskState.SYNCING:
-        point += 1
+        point = task.run.points_wanted + 1
         task = replace(task, run=replace(task.run, points_wanted=point))
     return replace(task, active=True, trial=Launch(state=LaunchState.WANTED, point=point))
 

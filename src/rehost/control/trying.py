@@ -5,6 +5,7 @@ One that fails never fails its task: that is kept in step whatever becomes of it
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from rehost.control import targets
 from rehost.control.errands import Errands
 from rehost.control.launching import Launching
 from rehost.control.task_record import Launch, LaunchState, Point, Task, failure
-from rehost.control.trials import ENDED, clone_id, noted, owner
+from rehost.control.trials import ENDED, clearing, clone_id, noted, owner
 from rehost.errors import DatabaseUnavailable, Error, Internal
 from rehost.model.server import Report
 from rehost.model.task import TaskState
@@ -73,8 +74,9 @@ class Trials:
 
     def _held(self, task: Task, trial: Launch) -> Launch:
         """Once the target is what its source was at one moment, and stays so."""
-        if not self._errands.stop(owner(task.id)):
-            return trial  # of an earlier trial, which was cut off
+        earlier = [self._errands.stop(each) for each in (owner(task.id), clearing(task.id))]
+        if not all(earlier):
+            return trial  # one was cut off, or is being thrown away
         if task.state in FINISHED:
             cut_at = task.launch.cut_at if task.launch else None
             return replace(trial, state=LaunchState.CLONING, cut_at=cut_at)
@@ -92,10 +94,16 @@ class Trials:
             raise CannotClone(self._provider.name)
         assert task.server is not None  # noqa: S101 - it is being kept in step
         self._provider.delete(clone_id(task.id))
-        clone = self._provider.clone(task.server.id, clone_id(task.id))
-        point = task.run.point(task.trial.point) if task.trial else None
-        if task.state is TaskState.SYNCING and point and _is_written_since(task.server, point):
-            raise CloneOutdated
+        try:
+            clone = self._provider.clone(task.server.id, clone_id(task.id))
+            point = task.run.point(task.trial.point) if task.trial else None
+            if task.state is TaskState.SYNCING and point and _is_written_since(task.server, point):
+                raise CloneOutdated
+        except Exception:
+            # It takes space that the target itself may need.
+            with suppress(Error):
+                self._provider.delete(clone_id(task.id))
+            raise
         return clone
 
     def _started(self, task: Task, source: Any, trial: Launch) -> Launch | None:  # noqa: ANN401
@@ -110,7 +118,7 @@ class Trials:
         if not self._errands.stop(owner(task.id)):
             return trial
         done = self._errands.turn(
-            f"{owner(task.id)}/gone", "clear", lambda _: self._provider.delete(clone_id(task.id))
+            clearing(task.id), "clear", lambda _: self._provider.delete(clone_id(task.id))
         )
         return trial if done is None else None
 

@@ -117,11 +117,15 @@ def show_screenshot(ctx: Context, task_id: str, kind: Kind) -> Reply:
 
 def _kept(ctx: Context, task_id: str, kind: Kind, name: str, what: str) -> bytes:
     with ctx.services.database.read() as db:
-        tasks.visible(db, ctx.caller, task_id)
+        task = tasks.visible(db, ctx.caller, task_id)
+    launch = task.trial if kind is Kind.TEST else task.launch
+    missing = LaunchNotFound(task_id, f"{what} of a {kind} start")
+    if launch is None or not launch.outcome:
+        raise missing  # what is kept is of an earlier one
     try:
         return (folder(ctx.services, task_id) / kind / name).read_bytes()
     except FileNotFoundError as e:
-        raise LaunchNotFound(task_id, f"{what} of a {kind} start") from e
+        raise missing from e
 
 
 def folder(services: Services, task_id: str) -> Path:

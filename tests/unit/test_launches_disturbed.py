@@ -1,0 +1,154 @@
+"""Starts of targets while something comes between: a full disk, another action, another start."""
+
+import errno
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from rehost.control import launching, tasks, trials
+from rehost.control.errands import Errands
+from rehost.control.launching import Launching
+from rehost.control.task_record import Launch, LaunchState, Point
+from rehost.control.trying import Trials
+from rehost.model.task import TaskState
+from rehost.provider_errors import NoSpaceForTarget
+from rehost.stages import convert
+from rehost.stages.launch import Outcome
+from rehost.stages.task import Action
+from tests.unit.test_launches import (
+    CUT_AT,
+    PANIC,
+    Machines,
+    _get,
+    act,
+    copied,
+    cut_over,
+    home,
+    now,
+    synchronizing,
+    tell,
+)
+
+__all__ = ["home"]
+
+
+def test_trial_of_a_finished_task_has_the_figures_of_its_cut(home):
+    machines = Machines()
+    driver, task_id = synchronizing(home, machines)
+    act(home, task_id, Action.TEST)
+    tell(home, task_id, 1)
+    driver.turn()
+    cut_over(home, driver, task_id)
+    task = act(home, task_id, Action.TEST)
+    assert task.run.point(task.trial.point).number == 0
+
+
+@pytest.mark.parametrize("state", [LaunchState.WANTED, LaunchState.CLONING])
+def test_copy_of_a_finished_task_is_no_trial_once_its_disks_are_written_again(home, state):
+    _, task_id = copied(home, Machines(), start_target_server=False)
+    act(home, task_id, Action.TEST)
+    with home.database.write() as db:
+        task = _get(db, task_id)
+        tasks.save(db, task, replace(task, trial=replace(task.trial, state=state)))
+    task = act(home, task_id, Action.SYNC)
+    assert task.trial.state is LaunchState.FAILED
+    assert "REHOST.4110" in task.trial.error
+
+
+def test_copy_that_failed_takes_no_space(home):
+    machines = Machines()
+    machines.clone_failure = NoSpaceForTarget("here", "No space left on device")
+    driver, task_id = synchronizing(home, machines)
+    act(home, task_id, Action.TEST)
+    tell(home, task_id, 1)
+    driver.turn()
+    assert now(home, task_id).trial.state is LaunchState.FAILED
+    assert machines.deleted[trials.clone_id(task_id)] == 2
+
+
+def test_copy_that_is_tried_again_while_it_is_thrown_away_is_thrown_away_again(home):
+    machines = SlowToDelete()
+    driver, task_id = synchronizing(home, machines)
+    errands = Errands()
+    walk = Trials(machines, errands, Launching(machines, errands, home.data, limit_s=0), None)
+    clearing = replace(now(home, task_id), trial=Launch(state=LaunchState.CLEARING))
+    assert walk.turn(clearing, None) is None
+    point = Point(number=1, at=CUT_AT, told_at=CUT_AT)
+    run = replace(clearing.run, points_wanted=1, points=(point,))
+    again = replace(clearing, run=run, trial=Launch(state=LaunchState.WANTED, point=1))
+    assert walk.turn(again, None) is None
+    machines.may_delete.set()
+    while walk.turn(again, None) is None:
+        time.sleep(0.01)
+    assert walk.turn(clearing, None) is None
+    while (cleared := walk.turn(clearing, None)) is None:
+        time.sleep(0.01)
+    assert cleared(clearing).trial is None
+    assert machines.deleted[trials.clone_id(task_id)] == 2
+    driver._leave()
+
+
+class SlowToDelete(Machines):
+    def __init__(self):
+        super().__init__()
+        self.may_delete = threading.Event()
+
+    def delete(self, server_id):
+        assert self.may_delete.wait(10)
+        super().delete(server_id)
+
+
+def test_target_that_failed_is_taken_down_while_a_test_is_under_way(home, monkeypatch):
+    machines = Machines()
+    driver, task_id = synchronizing(home, machines)
+    act(home, task_id, Action.TEST)
+    tell(home, task_id, 1)
+    with monkeypatch.context() as slow:
+        slow.setattr(Trials, "_started", lambda self, task, source, trial: trial)
+        driver.turn()
+        machines.says = PANIC
+        cut_over(home, driver, task_id)
+        driver.turn()
+        task = now(home, task_id)
+        assert task.state is TaskState.SYNC_FAIL
+        assert trials.is_under_way(task)
+        assert task_id not in machines.on | machines.layered
+
+
+def _no_space(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_conversion_waits_for_space(home, monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr(convert, "convert", _no_space)
+        driver, task_id = copied(home, Machines())
+        task = now(home, task_id)
+        assert task.state is TaskState.RUNNING
+        assert "make space" in task.run.phase(tasks.next_phase(task)).process_trace
+    driver._retries.clear()
+    driver.turn()
+    assert now(home, task_id).state is TaskState.MIGRATE_SUCCESS
+
+
+def test_target_that_is_up_stays_so_where_nothing_can_be_kept_of_it(home, monkeypatch):
+    monkeypatch.setattr(launching, "write_atomically", _no_space)
+    machines = Machines()
+    _, task_id = copied(home, machines)
+    task = now(home, task_id)
+    assert (task.state, task.launch.outcome) == (TaskState.MIGRATE_SUCCESS, Outcome.UP)
+
+
+def test_target_that_was_started_by_hand_is_off_before_it_is_written_again(home):
+    machines = Machines(PANIC)
+    driver, task_id = copied(home, machines)
+    machines.layer(task_id)
+    machines.boot(task_id)
+    act(home, task_id, Action.START)
+    driver.turn()
+    assert driver.receivers.open == set()
+    driver.turn()
+    assert machines.on == machines.layered == set()
+    assert driver.receivers.open == {task_id}
