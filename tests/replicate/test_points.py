@@ -13,6 +13,7 @@ from rehost.agent import copying, cuts
 from rehost.agent.copying import Copying
 from rehost.contract.digest import digest
 from rehost.cutover_errors import FreezeFailed, HookFailed
+from rehost.model.ranges import Range
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.job import Job, JobDisk
 from rehost.stages.replicate.sender import Options, Sender
@@ -57,9 +58,9 @@ class Running:
         self._peer, self._disk, self._hooks = receiver.peer, Path(disk), hooks
         self.thread = threading.Thread(target=self._run)
 
-    def point(self, number: int) -> dict[str, Any]:
+    def point(self, number: int, *, limit_s: float = 60) -> dict[str, Any]:
         self.control.ask_for_point(number)
-        wait_for(lambda: self.told(number) is not None or not self.thread.is_alive(), 60)
+        wait_for(lambda: self.told(number) is not None or not self.thread.is_alive(), limit_s)
         told = self.told(number)
         assert told is not None, self.error
         return told
@@ -69,11 +70,11 @@ class Running:
         return next((p for p in points if p["number"] == number), None)
 
     def wait_for_step(self) -> None:
-        wait_for(lambda: ("phase", "syncing") in self.said or not self.thread.is_alive(), 60)
+        wait_for(lambda: ("phase", "syncing") in self.said or not self.thread.is_alive(), 300)
         assert self.thread.is_alive(), self.error
 
     def end(self) -> None:
-        self.thread.join(60)
+        self.thread.join(300)
         assert not self.thread.is_alive()
 
     def _run(self) -> None:
@@ -133,14 +134,18 @@ def watched(monkeypatch: pytest.MonkeyPatch, source: tuple[str, Path]) -> type[W
 
 
 def expect_same(moment: bytes, target: Path, folder: Path) -> None:
-    """All that is used is what it was then, byte for byte."""
+    assert differing(moment, target, folder) == []
+    run("e2fsck", "-fn", target)
+
+
+def differing(moment: bytes, target: Path, folder: Path) -> list[Range]:
+    """Where not all that is used is what it was then, byte for byte."""
     image = folder / "moment"
     image.write_bytes(moment)
     there = target.read_bytes()
     used = list(used_ranges(str(image)))
     assert sum(r.length for r in used) > 5 * MIB
-    assert [r for r in used if moment[r.offset : r.end] != there[r.offset : r.end]] == []
-    run("e2fsck", "-fn", target)
+    return [r for r in used if moment[r.offset : r.end] != there[r.offset : r.end]]
 
 
 def write_on(writer: Writer, files: int = 60) -> None:
