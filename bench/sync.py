@@ -5,6 +5,7 @@ page cache.
 """
 
 import json
+import math
 import mmap
 import os
 import random
@@ -32,6 +33,9 @@ ROUNDS = int(os.environ.get("REHOST_BENCH_ROUNDS", "11"))
 RATE = 50 * MIB  # bytes a second
 WRITE = 16 * KIB
 READERS = 8
+FIO = ("--rw=randwrite", "--bs=4k", "--direct=1", "--ioengine=libaio", "--iodepth=16")
+WINDOW_S = 0.5
+PAIRS = 4  # for each of ROUNDS
 
 
 def run(*argv: object) -> str:
@@ -61,25 +65,60 @@ def tracked(device: str) -> Iterator[Tracking]:
 
 
 def overhead() -> None:
-    """4 KiB random writes, direct, of 16 at a time: alternately with and without a tracker."""
+    """4 KiB random writes, direct, of 16 at a time, that go on and on: seconds with a tracker, and
+    seconds without, in turns. A pair is two of each, A B B A, so that a drift cancels out."""
+    ratios, plain, followed = [], [], []
     with disk(GIB) as device:
         run("dd", "if=/dev/zero", f"of={device}", "bs=1M", "count=1024", "oflag=direct")
-        iops(device, 2)
-        ratios, plain, followed = [], [], []
-        for turn in range(ROUNDS):
-            figures = {}
-            for with_tracker in (True, False) if turn % 2 else (False, True):
-                if with_tracker:
-                    with tracked(device):
-                        figures[True] = iops(device, 3)
-                else:
-                    figures[False] = iops(device, 3)
-            plain.append(figures[False])
-            followed.append(figures[True])
-            ratios.append(100 * (1 - figures[True] / figures[False]))
+        with random_writes(device):
+            rate(device, 2 * WINDOW_S)
+            for turn in range(PAIRS * ROUNDS):
+                first = turn % 2 == 1
+                found = [(on, window(device, on)) for on in (first, not first, not first, first)]
+                figures = {on: sum(r for was, r in found if was == on) / 2 for on in (True, False)}
+                plain.append(figures[False])
+                followed.append(figures[True])
+                ratios.append(100 * (1 - figures[True] / figures[False]))
     tell("sync: writes/s without a tracker", plain)
     tell("sync: writes/s with a tracker", followed)
     tell("sync: percent fewer writes/s with a tracker", ratios)
+    low, high = middle_is_between(ratios)
+    print(f"sync: their median is, with 95 %, between {low:.2g} and {high:.2g}")
+
+
+def window(device: str, with_tracker: bool) -> float:
+    if not with_tracker:
+        return rate(device, WINDOW_S)
+    with tracked(device):
+        return rate(device, WINDOW_S)
+
+
+def rate(device: str, seconds: float) -> float:
+    """Writes a second that the disk completes, by the kernel's count."""
+    count, began = writes(device), time.monotonic()
+    time.sleep(seconds)
+    return (writes(device) - count) / (time.monotonic() - began)
+
+
+def writes(device: str) -> int:
+    return int(Path(f"/sys/block/{Path(device).name}/stat").read_text().split()[4])
+
+
+@contextmanager
+def random_writes(device: str) -> Iterator[None]:
+    argv = ["fio", "--name=w", f"--filename={device}", *FIO, "--time_based", "--runtime=86400"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def middle_is_between(figures: Sequence[float]) -> tuple[float, float]:
+    """Where the median of what these are drawn from is, with 95 %: by order, whatever the shape."""
+    ordered, n = sorted(figures), len(figures)
+    rank = max(0, math.floor(n / 2 - 0.98 * math.sqrt(n)))
+    return ordered[rank], ordered[n - 1 - rank]
 
 
 def cost() -> None:
@@ -112,8 +151,7 @@ def run_time(program: int) -> int:
 
 
 def iops(device: str, seconds: int) -> float:
-    said = run("fio", "--name=w", f"--filename={device}", "--rw=randwrite", "--bs=4k",
-               "--direct=1", "--ioengine=libaio", "--iodepth=16", "--time_based",
+    said = run("fio", "--name=w", f"--filename={device}", *FIO, "--time_based",
                f"--runtime={seconds}", "--output-format=json")  # fmt: skip
     return float(json.loads(said)["jobs"][0]["write"]["iops"])
 

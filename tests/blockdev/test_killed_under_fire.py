@@ -43,7 +43,7 @@ def test_it_is_the_source_at_one_moment(
     monkeypatch.setattr(cutover, "cut", partial(cutover.cut, limit_s=60))
     disk, target, seed = make_disk("disk", SIZE), tmp_path / "target", random.randrange(1 << 30)
     run(*MKFS[kind], disk)
-    watched = watched_sync(disk)
+    watched, replay = watched_sync(disk), partial(replay_log, kind, tmp_path / "replayed")
     monkeypatch.setattr(copying, "Sync", watched)
     print(f"seed {seed}")
     with (
@@ -55,14 +55,14 @@ def test_it_is_the_source_at_one_moment(
         with copied(receiver, disk) as running:
             told = running.point(1, limit_s=300)
             assert told["frozen"] == [str(folder)]
-            assert differing(watched.moments[-1], target, tmp_path) == []
+            assert differing(watched.moments[-1], target, tmp_path, replay=replay) == []
             running.control.have_taken(1)
             time.sleep(2)
             running.control.finish()
             running.end()
         assert running.result["cut"]["frozen"] == [str(folder)]
     assert kills > 1
-    assert differing(watched.moments[-1], target, tmp_path) == []
+    assert differing(watched.moments[-1], target, tmp_path, replay=replay) == []
     run(*FSCK[kind], target)
 
 
@@ -97,6 +97,14 @@ def burning(folder: Path, seed: int) -> Iterator[None]:
         finally:
             process.communicate()
     assert process.returncode == 0
+
+
+def replay_log(kind: str, folder: Path, image: Path) -> None:
+    """A frozen XFS has something in its log, and then it is not believed what it says is free."""
+    if kind == "xfs":
+        folder.mkdir(exist_ok=True)
+        run("mount", "-o", "loop,nouuid", image, folder)
+        run("umount", folder)
 
 
 def watched_sync(disk: str) -> Any:

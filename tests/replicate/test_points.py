@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -138,10 +138,14 @@ def expect_same(moment: bytes, target: Path, folder: Path) -> None:
     run("e2fsck", "-fn", target)
 
 
-def differing(moment: bytes, target: Path, folder: Path) -> list[Range]:
-    """Where not all that is used is what it was then, byte for byte."""
+def differing(
+    moment: bytes, target: Path, folder: Path, *, replay: Callable[[Path], object] = lambda _: None
+) -> list[Range]:
+    """Where not all that is used is what it was then, byte for byte. `replay` makes a file system
+    tell what that is."""
     image = folder / "moment"
     image.write_bytes(moment)
+    replay(image)
     there = target.read_bytes()
     used = list(used_ranges(str(image)))
     assert sum(r.length for r in used) > 5 * MIB
