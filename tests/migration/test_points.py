@@ -11,7 +11,7 @@ from tests.migration.rig import MIB, kill
 from tests.migration.test_running import Writer, files_of, mounted, run
 from tests.points import ask_for_point, have_taken, stored
 
-pytestmark = pytest.mark.needs("root", "loop", "ext4", "bpf")
+pytestmark = [pytest.mark.needs("root", "loop", "ext4", "bpf"), pytest.mark.slow]
 __all__ = ["mounted"]  # the fixture
 
 
