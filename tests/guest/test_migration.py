@@ -29,7 +29,7 @@ LAYOUTS = {
     "btrfs-snapshots": "/home/load",
     "raid1-lvm": "/home/load",
 }
-IN_EVERY_RUN: tuple[str, ...] = ()
+IN_EVERY_RUN = ("bios-mbr-plain",)
 
 
 @pytest.mark.parametrize(
