@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -94,3 +95,17 @@ def test_all_are_stopped_when_it_closes(errands):
     errands.turn("a", "x", work)
     errands.close(patience_s=10)
     assert ended.is_set()
+
+
+def test_many_that_do_not_listen_are_waited_for_no_longer_than_one(errands, monkeypatch):
+    waits = []
+    clock = iter([100.0, 100.0, 130.0])
+    over = threading.Event()
+    for name in "xy":
+        errands.turn("a", name, lambda _: over.wait(10))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "join", lambda _, limit: waits.append(limit))
+        patched.setattr(time, "monotonic", lambda: next(clock))
+        errands.close(patience_s=30)
+    over.set()
+    assert waits == [30, 0]

@@ -6,17 +6,22 @@ import time
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from rehost.control import launching, tasks, trials
 from rehost.control.errands import Errands
 from rehost.control.launching import Launching
+from rehost.control.store import leases
+from rehost.control.store.schema import tasks as rows
 from rehost.control.task_record import Launch, LaunchState, Point
 from rehost.control.trying import Trials
+from rehost.errors import DatabaseUnavailable
 from rehost.model.task import TaskState
 from rehost.provider_errors import NoSpaceForTarget
 from rehost.stages import convert
 from rehost.stages.launch import Outcome
 from rehost.stages.task import Action
+from tests.unit.tasks import NotedRunner
 from tests.unit.test_launches import (
     CUT_AT,
     PANIC,
@@ -152,3 +157,27 @@ def test_target_that_was_started_by_hand_is_off_before_it_is_written_again(home)
     driver.turn()
     assert machines.on == machines.layered == set()
     assert driver.receivers.open == {task_id}
+
+
+def test_verdict_is_not_asked_for_again_where_its_runner_was_killed_after_it(home, monkeypatch):
+    machines = Machines()
+    original = tasks.done
+
+    def killed(task, name, *, began):
+        if name == "DETTACH_AGENT_IMAGE":
+            raise DatabaseUnavailable("gone")
+        return original(task, name, began=began)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(tasks, "done", killed)
+        with pytest.raises(DatabaseUnavailable):
+            copied(home, machines)
+    (task_id,) = machines.on
+    before = now(home, task_id)
+    assert (before.state, before.launch.outcome) == (TaskState.RUNNING, Outcome.UP)
+    machines.says = PANIC
+    with home.database.write() as db:
+        leases.lapse(db, {row for (row,) in db.execute(sa.select(rows.c.lease_owner))})
+    NotedRunner(home, machines).turn()
+    after = now(home, task_id)
+    assert (after.state, after.launch) == (TaskState.MIGRATE_SUCCESS, before.launch)

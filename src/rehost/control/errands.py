@@ -5,6 +5,7 @@ it gives counts only once its runner has taken it and noted it, under its lease.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
@@ -66,11 +67,12 @@ class Errands:
         return all(key[0] != owner for key in self._running)
 
     def close(self, *, patience_s: float) -> None:
-        """Have all errands end, and wait for them so long."""
+        """Have all errands end, and wait so long for all of them."""
         for errand in self._running.values():
             errand.stopping.set()
+        deadline = time.monotonic() + patience_s
         for errand in self._running.values():
-            errand.thread.join(patience_s)
+            errand.thread.join(max(0.0, deadline - time.monotonic()))
 
     def _begin(self, name: str, work: Work[T]) -> _Errand:
         def run() -> None:

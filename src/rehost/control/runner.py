@@ -346,6 +346,8 @@ class Runner:
         source: Any,  # noqa: ANN401 - a row
         launch: Launch,
     ) -> tuple[Launch, bool] | None:
+        if launch.state is LaunchState.DONE:
+            return launch, True
         if not targets.starts(task, source):
             return replace(launch, state=LaunchState.DONE), True
         after = self._launching.start(_owner(task.id), launch, targets.probe(task, self._probe))

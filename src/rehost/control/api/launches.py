@@ -142,7 +142,7 @@ def _shown(task: Task, kind: Kind, launch: Launch) -> ShownLaunch:
         kind=kind,
         state=launch.state,
         server_id=launch.server.id if launch.server else "",
-        stands=launch.stands,
+        stands=launch.stands and launch.server is not None,
         cut_at=launch.cut_at,
         frozen_ms=point.duration_ms if point else None,
         boot_at=launch.boot_at,
