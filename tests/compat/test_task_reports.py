@@ -148,11 +148,16 @@ def test_configurations_are_merged_by_key(rig: Rig, task_id: str):
         {"config_key": "NOBODY", "config_value": "1"},
         {"config_key": "ON_READ_ERROR", "config_value": "guess"},
         {"config_key": "BOOT_PROBE", "config_value": "80"},
+        {"config_key": "TARGET_HOSTNAME", "config_value": "no_name"},
+        {"config_key": "TARGET_HOSTNAME", "config_value": "a." * 32 + "b"},
     ):
         status, _, message = rig.refused("POST", path, {"configurations": [wrong]})
         assert (status, "config" in message) == (400, True)
+    for given in ("web.example.org", ""):
+        name = {"config_key": "TARGET_HOSTNAME", "config_value": given}
+        rig.call("POST", path, {"configurations": [name]})
     [listed] = rig.call("GET", f"/v3/tasks?id={task_id}")["tasks"]
-    assert len(listed["special_config"]) == 2
+    assert len(listed["special_config"]) == 3
 
 
 def test_an_agent_gets_its_own_certificate_and_nobody_else_s(rig: Rig):

@@ -5,23 +5,26 @@ import threading
 import time
 from dataclasses import replace
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
-from rehost.control import launching, tasks, trials
+from rehost.control import launching, targets, tasks, trials
 from rehost.control.errands import Errands
 from rehost.control.launching import Launching
 from rehost.control.store import leases
 from rehost.control.store.schema import tasks as rows
-from rehost.control.task_record import Launch, LaunchState, Point
+from rehost.control.task_record import ConfigKey, Configuration, Launch, LaunchState, Point
 from rehost.control.trying import Trials
 from rehost.errors import DatabaseUnavailable
+from rehost.model.server import Report
 from rehost.model.task import TaskState
 from rehost.provider_errors import NoSpaceForTarget
 from rehost.stages import convert
 from rehost.stages.launch import Outcome
 from rehost.stages.task import Action
-from tests.unit.tasks import NotedRunner
+from tests.compat.bodies import linux
+from tests.unit.tasks import NotedRunner, new_source, new_task
 from tests.unit.test_launches import (
     CUT_AT,
     PANIC,
@@ -181,3 +184,9 @@ def test_verdict_is_not_asked_for_again_where_its_runner_was_killed_after_it(hom
     NotedRunner(home, machines).turn()
     after = now(home, task_id)
     assert (after.state, after.launch) == (TaskState.MIGRATE_SUCCESS, before.launch)
+
+
+def test_name_that_was_taken_back_is_the_sources(home):
+    none = Configuration(config_key=ConfigKey.TARGET_HOSTNAME, config_value="")
+    task = replace(new_task(home, new_source(home)), configurations=(none,))
+    assert targets.options(task, msgspec.convert(linux(), Report)).hostname is None

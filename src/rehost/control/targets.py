@@ -112,7 +112,7 @@ def options(task: Task, report: Report) -> Options:
     return Options(
         macs=macs if is_new else {},
         dhcp=wanted.get(ConfigKey.TARGET_NETWORK) == DHCP,
-        hostname=wanted.get(ConfigKey.TARGET_HOSTNAME),
+        hostname=wanted.get(ConfigKey.TARGET_HOSTNAME) or None,
         new_identity=wanted.get(ConfigKey.TARGET_IDENTITY) == NEW,
     )
 

@@ -42,6 +42,7 @@ CHOICES = {
     ConfigKey.TARGET_IDENTITY: ("keep", "new"),
 }
 HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
+LONGEST_HOSTNAME = 64  # Linux's HOST_NAME_MAX
 
 
 class MigrateType(StrEnum):
@@ -167,8 +168,11 @@ def _wrong(given: ConfigBody) -> str | None:
             return str(e)
     if value not in CHOICES.get(key, (value,)):
         return f"{key} is one of {', '.join(CHOICES[key])}"
-    if key is ConfigKey.TARGET_HOSTNAME and not HOSTNAME.fullmatch(value):
-        return f"{value!r} is no name for a host"
+    if key is ConfigKey.TARGET_HOSTNAME and value:
+        if len(value) > LONGEST_HOSTNAME:
+            return f"the name of a host has at most {LONGEST_HOSTNAME} characters"
+        if not HOSTNAME.fullmatch(value):
+            return f"{value!r} is no name for a host"
     return None
 
 
