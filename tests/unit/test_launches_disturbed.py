@@ -13,6 +13,7 @@ from rehost.control import launching, targets, tasks, trials
 from rehost.control.errands import Errands
 from rehost.control.launching import Launching
 from rehost.control.store import leases
+from rehost.control.store.schema import discards
 from rehost.control.store.schema import tasks as rows
 from rehost.control.task_record import ConfigKey, Configuration, Launch, LaunchState, Point
 from rehost.control.trying import Trials
@@ -190,3 +191,26 @@ def test_name_that_was_taken_back_is_the_sources(home):
     none = Configuration(config_key=ConfigKey.TARGET_HOSTNAME, config_value="")
     task = replace(new_task(home, new_source(home)), configurations=(none,))
     assert targets.options(task, msgspec.convert(linux(), Report)).hostname is None
+
+
+def test_others_do_not_wait_for_a_deletion(home):
+    deleted_by = []
+
+    class Deleting(Machines):
+        def delete(self, server_id):
+            deleted_by.append(threading.current_thread())
+            super().delete(server_id)
+
+    driver = NotedRunner(home, Deleting())
+    driver._errands = Errands()
+    task = new_task(home, new_source(home))
+    with home.database.write() as db:
+        tasks.delete(db, task)
+    while True:
+        driver.turn()
+        with home.database.read() as db:
+            if not db.execute(sa.select(discards.c.task_id)).all():
+                break
+        time.sleep(0.01)
+    assert deleted_by
+    assert threading.current_thread() not in deleted_by

@@ -432,14 +432,19 @@ class Runner:
                 return
         if not self._receivers.stop(task_id) or not self._stop_errands(task_id):
             return
-        self._provider.delete(trials.clone_id(task_id))
-        if discard.server_id is not None:
-            self._provider.delete(discard.server_id)
+        # Beside this thread: to free large images may take longer than a lease.
+        if self._errands.turn(task_id, "delete", lambda _: self._delete(discard)) is None:
+            return
         self._receivers.remove(task_id)
         self._launching.forget(task_id)
         (self._data / "logs" / f"{task_id}.log").unlink(missing_ok=True)
         with self._database.write() as db:
             leases.forget(db, task_id)
+
+    def _delete(self, discard: leases.Discard) -> None:
+        self._provider.delete(trials.clone_id(discard.task_id))
+        if discard.server_id is not None:
+            self._provider.delete(discard.server_id)
 
     def _stop_errands(self, task_id: str) -> bool:
         """Have all errands of a task end; returns whether they have."""
