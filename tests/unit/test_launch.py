@@ -26,7 +26,13 @@ PANIC = (
 
 @pytest.mark.parametrize(
     "said",
-    [LOGIN, TARGET, "[  OK  ] Reached target Graphical Interface.\n", "CentOS\nlocalhost login:"],
+    [
+        LOGIN,
+        TARGET,
+        "[  OK  ] Reached target Graphical Interface.\n",
+        "CentOS\nlocalhost login:",
+        LOGIN + "[   43.3] cryptd: ready\r\n",
+    ],
 )
 def test_up(said):
     assert judge(said).outcome is Outcome.UP

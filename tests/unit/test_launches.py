@@ -10,6 +10,7 @@ from rehost.control import launching, tasks, trials
 from rehost.control.store import commands, sources
 from rehost.control.store import tasks as table
 from rehost.control.task_record import LaunchState, Point
+from rehost.convert_errors import ConversionToolMissing
 from rehost.model.source import SourceState
 from rehost.model.task import TaskState
 from rehost.providers.base import Power, TargetServer
@@ -84,6 +85,7 @@ class Machines(NotedProvider):
 def home(tmp_path, database_url, monkeypatch):
     monkeypatch.setattr(launching, "watch", _judged_at_once(watch))
     monkeypatch.setattr(convert, "convert", lambda *_, **__: CHANGED)
+    monkeypatch.setattr(convert, "check", lambda _: None)
     with house(tmp_path, database_url) as made:
         yield made
 
@@ -198,7 +200,7 @@ def test_target_that_does_not_come_up_is_taken_down_and_may_be_started_again(hom
 
 def test_conversion_that_fails_fails_the_task_and_leaves_the_disks(home, monkeypatch):
     machines = Machines()
-    monkeypatch.setattr(convert, "plan", _refusing)
+    monkeypatch.setattr(convert, "convert", _refusing)
     _, task_id = copied(home, machines)
     task = now(home, task_id)
     assert task.state is TaskState.MIGRATE_FAIL
@@ -207,8 +209,29 @@ def test_conversion_that_fails_fails_the_task_and_leaves_the_disks(home, monkeyp
     assert machines.layered == set()
 
 
-def _refusing(*_):
+def _refusing(*_, **__):
     raise CannotClone("some")
+
+
+def test_what_is_missing_to_convert_is_said_before_anything_is_copied(home, monkeypatch):
+    machines = Machines()
+    monkeypatch.setattr(convert, "check", _lacking)
+    driver = NotedRunner(home, machines)
+    task_id = new_task(home, new_source(home)).id
+    act(home, task_id, Action.START)
+    driver.turn()
+    task = now(home, task_id)
+    assert task.state is TaskState.RUNNING
+    assert "python3-guestfs" in task.run.phase("CREATE_CLOUD_SERVER").process_trace
+    assert machines.created == {}
+    monkeypatch.setattr(convert, "check", lambda _: None)
+    driver._retries.clear()
+    driver.turn()
+    assert driver.receivers.open == {task_id}
+
+
+def _lacking(_):
+    raise ConversionToolMissing("there is no python3-guestfs", "python3-guestfs")
 
 
 def test_target_that_is_to_stay_off_is_made_ready_only(home):

@@ -54,6 +54,14 @@ class Launching:
         self._folder = folder
         self._limit_s = limit_s
 
+    def insist_on_tools(self, report: Report, options: convert.Options) -> None:
+        """What is missing to make a target start is said before days of copying, not after.
+
+        Raises what convert.check raises.
+        """
+        if isinstance(self._provider, CanLayer):
+            convert.check(convert.plan(report, options))
+
     def prepare(
         self, owner: str, launch: Launch, report: Report, options: convert.Options
     ) -> Launch | None:

@@ -32,6 +32,7 @@ from rehost.errors import DatabaseUnavailable, Error, Internal
 from rehost.model.server import Report
 from rehost.model.task import TaskState
 from rehost.providers.base import KnowsHost, Power, Provider, TargetServer
+from rehost.stages.convert import Options
 from rehost.stages.launch import Outcome, Probe
 from rehost.stages.task import FINISHED, News
 from rehost.task_errors import TargetNotUp
@@ -285,6 +286,8 @@ class Runner:
         """Do a phase of control's, and note it; False if it takes longer than this look."""
         began = now_ms()
         if phase == "CREATE_CLOUD_SERVER":
+            if targets.has_system(source):
+                self._launching.insist_on_tools(*_wishes(task, source))
             with self._database.read() as db:
                 spec = targets.wanted(db, task, source)
             server = self._provider.create(spec)
@@ -335,9 +338,7 @@ class Runner:
             return launch, True
         if not targets.has_system(source):
             return replace(launch, is_prepared=True), True
-        report = msgspec.json.decode(source.report, type=Report)
-        options = targets.options(task, report)
-        after = self._launching.prepare(_owner(task.id), launch, report, options)
+        after = self._launching.prepare(_owner(task.id), launch, *_wishes(task, source))
         return None if after is None else (after, True)
 
     def _started(
@@ -374,14 +375,7 @@ class Runner:
         return False
 
     def _insist_on_disks(self, task: Task, source: Any) -> None:  # noqa: ANN401 - a row
-        """The images exist, each at least as large as the source's disk."""
-        server = _server(task)
-        for disk in targets.transfer(server, source):
-            path = server.disks[disk.id].path
-            with path.open("rb") as file:
-                file.seek(0, 2)
-                if file.tell() < disk.size:
-                    raise targets.too_small(disk, file.tell())
+        targets.insist_on_sizes(_server(task), source)
 
     def _open(self, task: Task, source: Any) -> bool:  # noqa: ANN401 - a row
         """Have the task's receiver listen; returns whether it does."""
@@ -475,6 +469,12 @@ def _created(task: Task, server: TargetServer, node: str) -> Task:
 def _owner(task_id: str) -> str:
     """Of the errands about the target itself."""
     return f"{task_id}/final"
+
+
+def _wishes(task: Task, source: Any) -> tuple[Report, Options]:  # noqa: ANN401 - a row
+    """What conversion is planned from."""
+    report = msgspec.json.decode(source.report, type=Report)
+    return report, targets.options(task, report)
 
 
 def _new_launch(task: Task) -> Launch:

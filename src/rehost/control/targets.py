@@ -117,8 +117,13 @@ def options(task: Task, report: Report) -> Options:
     )
 
 
-def too_small(disk: TransferDisk, has: int) -> TargetTooSmall:
-    return TargetTooSmall(disk.name, has=has, needs=disk.size)
+def insist_on_sizes(server: TargetServer, source: Any) -> None:  # noqa: ANN401 - a row
+    """The images exist, each at least as large as the source's disk. Raises TargetTooSmall."""
+    for disk in transfer(server, source):
+        with server.disks[disk.id].path.open("rb") as file:
+            file.seek(0, 2)
+            if file.tell() < disk.size:
+                raise TargetTooSmall(disk.name, has=file.tell(), needs=disk.size)
 
 
 def _own_mac(task: Task, mac: str) -> str:

@@ -31,7 +31,8 @@ class Verdict:
 
 # What is said last counts: a system may panic after its login prompt.
 UP = (
-    (r"^\S.{0,80}login: ?$", "it asks for a login"),
+    # Others may go on writing behind it: the kernel, a program that is started late.
+    (r"^(?!Last )[\w.-]{1,64} login:(?: |$)", "it asks for a login"),
     (
         r"Reached target .*(multi-user\.target|Multi-User System|graphical\.target"
         r"|Graphical Interface)",
