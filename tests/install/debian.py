@@ -1,6 +1,7 @@
 """Debian systems of several ages, in namespaces: their files and their systemd, our kernel.
 
-Each is installed once into $REHOST_CACHE; a test gets a disk with a copy of it.
+Each is installed once into $REHOST_CACHE; a test gets a copy of it. Its root is a
+folder of this machine's, so to the agent this machine's disk is the one that the system is on.
 """
 
 import fcntl
@@ -24,6 +25,7 @@ KERNEL = ("dev", "proc", "run", "sys", "tmp")
 # In the namespaces of its own: what a container has, and no more devices.
 BOOT = r"""set -eu
 root=$1
+mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
@@ -32,6 +34,12 @@ mount -t tmpfs -o mode=755 tmpfs "$root/dev"
 for device in null zero full random urandom tty; do
     touch "$root/dev/$device"
     mount --bind "/dev/$device" "$root/dev/$device"
+done
+for disk in /sys/block/*; do
+    case ${disk##*/} in
+        loop* | ram*) ;;
+        *) cp -a "/dev/${disk##*/}"* "$root/dev/" ;;
+    esac
 done
 mkdir "$root/dev/pts" "$root/dev/shm" "$root/run/old"
 mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
@@ -62,21 +70,10 @@ def installed(suite: str, packages: tuple[str, ...]) -> Path:
     return root
 
 
-@contextmanager
-def on_disk(root: Path, folder: Path, *, size: int) -> Iterator[tuple[Path, str]]:
-    """A system like `root` on a disk of its own, in `folder`: where it is mounted, its device."""
-    image, place = folder / "system.img", folder / "system"
-    place.mkdir()
-    image.touch()
-    os.truncate(image, size)
-    mkfs = ["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"]
-    _run([*mkfs, "-d", str(root), str(image)])
-    with ExitStack() as cleanup:
-        device = _run(["losetup", "--find", "--show", str(image)]).strip()
-        cleanup.callback(_run, ["losetup", "--detach", device])
-        _run(["mount", device, str(place)])
-        cleanup.callback(_run, ["umount", str(place)])
-        yield place, device
+def copied(root: Path, place: Path) -> Path:
+    """A system like `root` that may be changed."""
+    _run(["cp", "-a", "--reflink=auto", f"{root}/.", str(place)])
+    return place
 
 
 def listing(root: Path) -> dict[str, tuple[int, int, int, str]]:

@@ -1,19 +1,23 @@
 """The agent as one program: what it needs of a machine, and that it needs no more."""
 
+import ast
 import io
 import re
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rehost.contract.bundle import agent_bundle
 from tests.install.elf import needed_libraries, needed_versions
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("root", "make", "dpkg-source")]
 # Debian 8, Ubuntu 14.04, RHEL and CentOS 7, SLES 12 have this or a newer one.
 GLIBC = (2, 17)
+MODULES = ("fcntl", "mmap", "os", "resource", "select", "signal", "socket", "ssl")
 GLIBC_PARTS = re.compile(r"(lib(c|m|dl|rt|util|pthread)|ld-linux-x86-64)\.so\.\d")
 
 
@@ -99,3 +103,25 @@ def test_nothing_of_the_machine_s_python_is_used(executable, tmp_path):
         text=True,
     )
     assert "REHOST.7018" in done.stdout  # it was told of no packages
+
+
+def test_its_python_has_every_function_that_the_agent_calls(executable):
+    """An older C library has fewer, and Python leaves out what is not there."""
+    wanted = sorted(set(calls()))
+    assert ("os", "posix_spawn") in wanted
+    program = f"import {', '.join(MODULES)}\n"
+    program += f"print([n for n in {wanted} if not hasattr(globals()[n[0]], n[1])])\n"
+    done = subprocess.run(
+        [executable, "-m", "code", "-q"], input=program, check=True, capture_output=True, text=True
+    )
+    assert "[]" in done.stdout, done.stdout
+
+
+def calls() -> Iterator[tuple[str, str]]:
+    with zipfile.ZipFile(io.BytesIO(agent_bundle())) as archive:
+        names = [name for name in archive.namelist() if re.fullmatch(r"rehost/.*\.py", name)]
+        for file in names:
+            for node in ast.walk(ast.parse(archive.read(file))):
+                match node:
+                    case ast.Attribute(value=ast.Name(id=module), attr=name) if module in MODULES:
+                        yield module, name

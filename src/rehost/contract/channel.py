@@ -11,7 +11,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from rehost.contract import frames
 from rehost.contract.frames import Data, Failure, Frame, Head
@@ -233,13 +233,22 @@ def _context(protocol: int, certificates: Certificates) -> ssl.SSLContext:
 
 def _load_own(context: ssl.SSLContext, certificates: Certificates) -> None:
     """From memory: a private key is not to be left in a file, even for a moment."""
-    fd = os.memfd_create("certificate")
+    with _piped(certificates.certificate) as chain, _piped(certificates.private_key) as key:
+        context.load_cert_chain(chain, key)
+
+
+@contextlib.contextmanager
+def _piped(text: str) -> Iterator[str]:
+    """A name under which it can be read once. Kernels of old sources know of no memfd."""
+    reading, writing = os.pipe()
     try:
-        content = f"{certificates.certificate}\n{certificates.private_key}\n".encode()
-        os.write(fd, content)
-        context.load_cert_chain(f"/proc/self/fd/{fd}")
+        try:
+            os.write(writing, f"{text}\n".encode())  # far less than a pipe holds
+        finally:
+            os.close(writing)
+        yield f"/proc/self/fd/{reading}"
     finally:
-        os.close(fd)
+        os.close(reading)
 
 
 def _tune(sock: socket.socket) -> None:

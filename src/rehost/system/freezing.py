@@ -304,7 +304,8 @@ class _Guarding:
 
 def _run(hook: PostHook) -> None:
     environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-    pid = os.posix_spawn(hook.argv[0], hook.argv, environ, setsid=True)
+    # A group, not a session: glibc before 2.26 cannot spawn into one.
+    pid = os.posix_spawn(hook.argv[0], hook.argv, environ, setpgroup=0)
     deadline = time.monotonic() + hook.limit_s
     while os.waitpid(pid, os.WNOHANG) == (0, 0):
         if time.monotonic() > deadline:
