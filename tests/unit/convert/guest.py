@@ -4,7 +4,11 @@ from rehost.stages.convert.network import Wish, rewrite
 from rehost.stages.convert.network.wish import Rewriting
 
 MAC, NEW = "52:54:00:12:34:56", "fa:16:3e:0a:0b:0c"
-PINS = ("/etc/udev/rules.d/70-rehost-net.rules", "/etc/systemd/network/00-rehost-")
+PINS = (
+    "/etc/udev/rules.d/70-rehost-net.rules",
+    "/etc/systemd/network/00-rehost-",
+    "/etc/systemd/system/systemd-networkd.service.d/00-rehost.conf",
+)
 
 
 def rewritten(files: dict[str, str], wish: Wish) -> dict[str, str | None]:

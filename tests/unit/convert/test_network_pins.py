@@ -5,6 +5,7 @@ WISH = Wish(names={"ens3": OLD})
 SYSTEMD_252 = {"/usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so": b""}
 SYSTEMD_237 = {"/lib/systemd/libsystemd-shared-237.so": b""}
 LINK = "/etc/systemd/network/00-rehost-ens3.link"
+SETTLE = "/etc/systemd/system/systemd-networkd.service.d/00-rehost.conf"
 RULES = "/etc/udev/rules.d/70-rehost-net.rules"
 PERSISTENT = "/etc/udev/rules.d/70-persistent-net.rules"
 
@@ -145,3 +146,12 @@ def test_two_cards_with_one_address_are_noted_and_not_pinned():
     rewriting = rewrite(SYSTEMD_252, Wish(names={"eth0": OLD, "eth1": OLD}))
     assert rewriting.files == {}
     assert rewriting.notes == (f"eth0, eth1 have one address, {OLD}: none was tied to its name.",)
+
+
+def test_networkd_takes_up_interfaces_once_they_have_their_names():
+    networkd = {"/etc/systemd/network/lan.network": b"[Match]\nName=ens3\n[Network]\nDHCP=yes\n"}
+    ifupdown = {"/etc/network/interfaces": b"auto ens3\niface ens3 inet dhcp\n"}
+    written = content({**SYSTEMD_252, **networkd})[SETTLE]
+    assert written is not None
+    assert "After=systemd-udev-settle.service" in written
+    assert SETTLE not in content({**SYSTEMD_252, **ifupdown})

@@ -16,6 +16,13 @@ from rehost.stages.convert.network.wish import NAME
 LINK = "/etc/systemd/network/00-rehost-{}.link"
 DEFAULT = "99-default.link"  # systemd's own, for every interface
 RULES = "/etc/udev/rules.d/70-rehost-net.rules"
+# An interface that is up is not renamed (before Linux 6.2), and systemd-networkd takes up what the
+# initramfs has named already before udev gives it another name.
+SETTLE = "/etc/systemd/system/systemd-networkd.service.d/00-rehost.conf"
+SETTLE_TEXT = (
+    "# Written by Rehost when this server was migrated: its interfaces get their names first.\n"
+    "[Unit]\nWants=systemd-udev-settle.service\nAfter=systemd-udev-settle.service\n"
+)
 RENAMES_AGAIN = 240  # systemd's first version with NAMING_ALLOW_RERENAMES
 LIBRARY = re.compile(r"libsystemd-shared-(\d+)")
 HEAD = "# Written by Rehost when this server was migrated: {} keeps its name on its new hardware.\n"
@@ -58,8 +65,15 @@ def _by_links(draft: Draft, wanted: Mapping[str, str]) -> None:
             continue
         why = f"{own}: {name} is the card with the address {mac}, whatever slot it is in."
         draft.write(own, LINK_TEXT.format(name, mac, name), why)
+        _wait_for_names(draft)
         if first:
             draft.note(f"{own} goes before {first}: what that sets for {name}, set there too.")
+
+
+def _wait_for_names(draft: Draft) -> None:
+    if draft.paths(*places.NETWORKD, *places.NETPLAN):
+        why = f"{SETTLE}: systemd-networkd waits until interfaces have their names."
+        draft.write(SETTLE, SETTLE_TEXT, why)
 
 
 def _links_for(draft: Draft, mac: str) -> Iterator[str]:
@@ -110,6 +124,7 @@ def _by_rules(draft: Draft, wanted: Mapping[str, str]) -> None:
     text += "".join(RULE.format(mac, name) for name, mac in sorted(missing.items()))
     cards = ", ".join(f"{name} is the card with the address {mac}" for name, mac in missing.items())
     draft.write(RULES, text, f"{RULES}: {cards}, whatever slot it is in.")
+    _wait_for_names(draft)
 
 
 def _named_otherwise(draft: Draft, wanted: Mapping[str, str]) -> dict[str, str]:
