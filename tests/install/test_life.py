@@ -217,8 +217,7 @@ def migrate_with_an_upgrade(
         return shown
 
     until(lambda: state() == "MIGRATE_SUCCESS")
-    log = (service.folder / "log").read_text()
-    assert "ebpf" in log.lower() or "ebpf" in service.rehost("tasks", "show", "move").lower()
+    assert "ebpf" in json.dumps(service.json("tasks", "show", "move")).lower()
 
 
 def assert_same_file(service: Service, folder: Path) -> None:
