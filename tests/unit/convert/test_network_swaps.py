@@ -17,9 +17,8 @@ def written(names: dict[str, str]) -> dict[str, bytes | None]:
     return dict(rewrite(SYSTEMD, Wish(names=names)).files)
 
 
-def test_names_that_are_kept_have_the_service_and_others_do_not():
-    assert {SCRIPT, UNIT, WANT} & set(written({})) == set()
-    assert {SCRIPT, UNIT, WANT} < set(written({"eth0": FIRST}))
+def test_one_card_needs_no_service_and_several_do():
+    assert {SCRIPT, UNIT, WANT} & set(written({"eth0": FIRST})) == set()
     assert {SCRIPT, UNIT, WANT} < set(written({"eth0": FIRST, "eth1": SECOND}))
 
 

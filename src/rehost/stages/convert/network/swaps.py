@@ -1,11 +1,9 @@
-"""Names that cards have before udev can give them ours, and what else keeps it from that.
+"""Names that other cards have when the guest starts: udev cannot swap names.
 
 The kernel calls cards eth0, eth1 in the order it finds them, and an initramfs with another naming,
 or none of ours, calls them by their slots. If a card shall have a name that another has at that
-moment, udev says "File exists" and leaves both as they are. And what an initramfs has named counts
-as ready to systemd-networkd, which may have brought the card up before udev comes to rename it:
-then kernels before 6.2 refuse. So a service holds every network back until udev is done, and gives
-the names that are wrong still.
+moment, udev says "File exists" and leaves both as they are. So where there are several cards, a
+service looks after udev is done, before any network is configured, and swaps what is wrong.
 """
 
 from collections.abc import Mapping
@@ -84,12 +82,12 @@ done
 
 def mend(draft: Draft, names: Mapping[str, str]) -> None:
     """`names`: interface → address on the target."""
-    if not names or not draft.paths(*places.SYSTEMD):
+    if len(names) < 2 or not draft.paths(*places.SYSTEMD):
         return
     cards = "".join(f"{mac} {name}\n" for name, mac in sorted(names.items()))
     why = (
-        f"{UNIT}: no network is configured before udev is done with {', '.join(sorted(names))}, "
-        "and names that other cards have first are swapped, which udev cannot do."
+        f"{UNIT}: {', '.join(sorted(names))} get their names also where another card has them first"
+        ", which udev cannot do."
     )
     draft.write(SCRIPT, SCRIPT_TEXT.format(head=HEAD, cards=cards), why)
     draft.write(UNIT, UNIT_TEXT, why)
