@@ -6,7 +6,9 @@ import queue
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 PATIENCE_S = 10.0
 
@@ -66,13 +68,27 @@ class Child:
         self._reader.join(PATIENCE_S)
 
     def kill(self) -> None:
-        """End it and what it started, at once."""
+        """End it and what it started, at once: files that those held are free when this returns."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._popen.pid, signal.SIGKILL)
         self.end()
+        deadline = time.monotonic() + PATIENCE_S
+        while _group_runs(self._popen.pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def _read(self) -> None:
         assert self._popen.stdout is not None  # noqa: S101
         with self._popen.stdout as out:
             for line in out:
                 self._lines.put(line)
+
+
+def _group_runs(group: int) -> bool:
+    """Whether a process of this group does; one that nobody has waited for yet holds nothing."""
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # After the name, which may have anything in it: state, parent, group.
+            state, _, its = entry.read_text(errors="replace").rpartition(")")[2].split()[:3]
+            if int(its) == group and state not in "ZX":
+                return True
+    return False
