@@ -22,6 +22,7 @@ OURS = OF_AGENTS | {
     "rehost:enrolment:create",
     "rehost:task:configure",
     "rehost:task:getConsistency",
+    "rehost:task:readConsole",
     "rehost:task:readLog",
 }
 
