@@ -34,6 +34,7 @@ def clock(tmp_path, monkeypatch):
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.needs("faketime")
 def test_a_clock_that_leaps_changes_nothing(tmp_path, clock):
     image = make_image(tmp_path / "image", SIZE, holes=0)
