@@ -30,7 +30,7 @@ def main(images: list[str]) -> int:
         inside.add_drive_opts(image, format="raw", readonly=1)
     inside.launch()
     found = wrong = 0
-    for device, kind in sorted(inside.list_filesystems().items()):
+    for device, kind in sorted(filesystems(inside).items()):
         if kind in CHECKS:
             if kind == "xfs":
                 # A frozen one leaves what a crash would be recovered from, as any log.
@@ -44,6 +44,22 @@ def main(images: list[str]) -> int:
             found, wrong = found + 1, wrong + (not fine)
     inside.close()
     return 0 if found and not wrong else 1
+
+
+def filesystems(inside: guestfs.GuestFS) -> dict[str, str]:
+    """Devices and what they are; libguestfs lists each subvolume of a btrfs, not its device."""
+    devices = [
+        *inside.list_partitions(),
+        *inside.list_devices(),
+        *inside.list_lvs(),
+        *inside.list_md_devices(),
+    ]
+    found = {}
+    for name, kind in inside.list_filesystems().items():
+        path = name.removeprefix("btrfsvol:")
+        fitting = [d for d in devices if path == d or path.startswith(f"{d}/")]
+        found[max(fitting, key=len) if fitting else path] = kind
+    return found
 
 
 if __name__ == "__main__":
