@@ -51,7 +51,7 @@ def filesystems(inside: guestfs.GuestFS) -> dict[str, str]:
     devices = [
         *inside.list_partitions(),
         *inside.list_devices(),
-        *inside.list_lvs(),
+        *inside.lvs(),
         *inside.list_md_devices(),
     ]
     found = {}
