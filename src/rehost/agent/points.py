@@ -8,12 +8,11 @@ from typing import Any
 
 from rehost.contract import agent_api
 from rehost.contract.client import Client
-from rehost.contract.transfer import Transfer
+from rehost.contract.transfer import CUT, Transfer
 from rehost.errors import ApiError, Error
 
 log = logging.getLogger(__name__)
 
-CUT = 0  # the number of the last one
 TEXT, LONG_TEXT, MOST = 255, 1024, 1024  # characters, and pieces, that the service takes
 WEEK_MS = 7 * 24 * 3600 * 1000
 

@@ -13,12 +13,11 @@ from rehost.cli.exits import Exit
 from rehost.cli.find import task_id
 from rehost.cli.tasks import AsJson, Task, Tasks, act, commands
 from rehost.contract.client import Client, segment
-from rehost.contract.retry import Backoff, retry
+from rehost.contract.retry import retry
 
 __all__ = ["commands"]
 
 LOOK_EVERY_S = 1.0
-PATIENCE = Backoff(base_s=0.5, cap_s=5, attempts=12)
 
 OfTest = Annotated[bool, typer.Option("--test", help="Of the test, not of the target itself.")]
 
@@ -99,14 +98,11 @@ def screenshot(
 def _until_verdict(client: Client, wanted: str) -> Json:
     """The test once there is a verdict on it; what it waits for is said meanwhile."""
     from rehost.cli import launches as picture
+    from rehost.cli.watch import PATIENCE, say_again
 
     said = ""
     while True:
-        answer = retry(
-            lambda: _launches(client, wanted),
-            backoff=PATIENCE,
-            on_failure=lambda e: output.note(f"{e}; trying again"),
-        )
+        answer = retry(lambda: _launches(client, wanted), backoff=PATIENCE, on_failure=say_again)
         launch = next((each for each in picture.every(answer) if text(each, "kind") == "test"), {})
         if not picture.is_under_way(launch):
             return launch

@@ -41,7 +41,9 @@ def watch(
     show = _picture() if out.is_terminal else _lines()
     with show as draw:
         while True:
-            task, source = retry(lambda: _fetch(client, task_id), backoff=PATIENCE, on_failure=_say)
+            task, source = retry(
+                lambda: _fetch(client, task_id), backoff=PATIENCE, on_failure=say_again
+            )
             draw(task, source)
             state = text(task, "state")
             if state in until or state in SUCCESS or enough(task):
@@ -58,7 +60,8 @@ def _fetch(client: Client, task_id: str) -> tuple[Json, Json]:
     return task, client.call("GET", f"/v3/sources/{segment(source_id)}").body
 
 
-def _say(error: Error) -> None:
+def say_again(error: Error) -> None:
+    """What the service is asked again for."""
     output.note(f"{error}; trying again")
 
 

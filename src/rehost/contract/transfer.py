@@ -6,6 +6,9 @@ from pathlib import Path
 NO_PORT = 75  # a receiver's exit status, as EX_TEMPFAIL of sysexits.h
 
 
+CUT = 0  # the number of the moment that a task ends with; consistent points count from 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferDisk:
     """`name` is the source's device, as reported; `size` is the source's, in bytes. `id` is what

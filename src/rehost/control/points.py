@@ -2,18 +2,19 @@
 
 from dataclasses import replace
 
+from rehost.contract.transfer import CUT
 from rehost.control.task_record import Point, Run, Task
-from rehost.model.task import TaskState
+from rehost.model.task import MOVING_STATES
 
-CUT = 0  # the number of the moment that a task ended with
 KEPT = 20  # points beside the cut; a task may be tested again and again
-MOVING = (TaskState.RUNNING, TaskState.SYNCING)
 
 
 def told(task: Task, point: Point) -> Task:
     """The task with what its agent told. What came late, or again, changes nothing."""
     run = task.run
-    if task.state not in MOVING or not (point.number == CUT or _is_awaited(run, point.number)):
+    if task.state not in MOVING_STATES or not (
+        point.number == CUT or _is_awaited(run, point.number)
+    ):
         return task
     others = [p for p in run.points if p.number != point.number]
     points = sorted((*others, point), key=lambda p: p.number)

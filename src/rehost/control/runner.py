@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from rehost.contract.transfer import ReceivedDisk
 from rehost.control import launching, targets, tasks, trials
 from rehost.control.clock import now_ms
@@ -29,10 +27,8 @@ from rehost.control.store.database import Database
 from rehost.control.task_record import Launch, LaunchState, Task, failure
 from rehost.control.trying import Trials
 from rehost.errors import DatabaseUnavailable, Error, Internal
-from rehost.model.server import Report
-from rehost.model.task import TaskState
+from rehost.model.task import MOVING_STATES, TaskState
 from rehost.providers.base import KnowsHost, Power, Provider, TargetServer
-from rehost.stages.convert import Options
 from rehost.stages.launch import Outcome, Probe
 from rehost.stages.task import FINISHED, News
 from rehost.task_errors import TargetNotUp
@@ -45,7 +41,6 @@ RENEW_S = 5.0
 LONGEST_S = 60.0  # between tries of what may heal by itself
 BOOT_S = 900.0  # for a target to come up; emulated on a busy host it takes minutes
 END_S = 30.0  # for errands to end with the service; then they are left, and done again
-MOVING = (TaskState.RUNNING, TaskState.SYNCING)
 
 
 @dataclass(kw_only=True)
@@ -217,7 +212,7 @@ class Runner:
             task = table.get(db, task_id)
             if task is None or not leases.is_held(db, task_id, self._holder):
                 return
-            if task.state in MOVING:
+            if task.state in MOVING_STATES:
                 self._retries.pop(task_id, None)
                 log.error("task %s failed: %s", task_id, error)
                 tasks.hear(db, task, News.TARGET_FAILED, error=failure(known))
@@ -260,7 +255,7 @@ class Runner:
                 self._hear(task.id, News.AGENT_GONE)
                 return True
             return False
-        if task.state not in MOVING:
+        if task.state not in MOVING_STATES:
             self._rest(task)
             return False
         phase = tasks.next_phase(task)
@@ -287,7 +282,7 @@ class Runner:
         began = now_ms()
         if phase == "CREATE_CLOUD_SERVER":
             if targets.has_system(source):
-                self._launching.insist_on_tools(*_wishes(task, source))
+                self._launching.insist_on_tools(*targets.conversion(task, source))
             with self._database.read() as db:
                 spec = targets.wanted(db, task, source)
             server = self._provider.create(spec)
@@ -316,7 +311,9 @@ class Runner:
             launch = _new_launch(task)
             self._change(task.id, lambda t: replace(t, launch=launch))
             return True
-        self._change(task.id, lambda t: tasks.begun(t, phase, self._launching.says(launch)))
+        begin = functools.partial(tasks.begun, name=phase, says=self._launching.says(launch))
+        if begin(task) != task:  # it is looked at again and again until it is done
+            self._change(task.id, begin)
         made = step(launch)
         if made is None:
             return False
@@ -338,7 +335,7 @@ class Runner:
             return launch, True
         if not targets.has_system(source):
             return replace(launch, is_prepared=True), True
-        after = self._launching.prepare(_owner(task.id), launch, *_wishes(task, source))
+        after = self._launching.prepare(_owner(task.id), launch, *targets.conversion(task, source))
         return None if after is None else (after, True)
 
     def _started(
@@ -469,12 +466,6 @@ def _created(task: Task, server: TargetServer, node: str) -> Task:
 def _owner(task_id: str) -> str:
     """Of the errands about the target itself."""
     return f"{task_id}/final"
-
-
-def _wishes(task: Task, source: Any) -> tuple[Report, Options]:  # noqa: ANN401 - a row
-    """What conversion is planned from."""
-    report = msgspec.json.decode(source.report, type=Report)
-    return report, targets.options(task, report)
 
 
 def _new_launch(task: Task) -> Launch:

@@ -117,6 +117,12 @@ def options(task: Task, report: Report) -> Options:
     )
 
 
+def conversion(task: Task, source: Any) -> tuple[Report, Options]:  # noqa: ANN401 - a row
+    """What conversion is planned from."""
+    report = msgspec.json.decode(source.report, type=Report)
+    return report, options(task, report)
+
+
 def insist_on_sizes(server: TargetServer, source: Any) -> None:  # noqa: ANN401 - a row
     """The images exist, each at least as large as the source's disk. Raises TargetTooSmall."""
     for disk in transfer(server, source):

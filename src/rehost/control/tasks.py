@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from rehost.contract.transfer import CUT
 from rehost.control import document, judgement, points, trials
 from rehost.control.clock import now_ms
 from rehost.control.operation import Caller
@@ -23,6 +24,7 @@ from rehost.model.server import Report
 from rehost.model.speed import row_at, whole_day
 from rehost.model.task import (
     BUSY_STATES,
+    MOVING_STATES,
     CurrentTask,
     LogCollectStatus,
     TargetRef,
@@ -348,7 +350,7 @@ def _keeps_in_step(db: sa.Connection, task: Task) -> Task:
 
 
 def _refuse_too_fast(db: sa.Connection, task: Task, said: Progress) -> Task:
-    if not said.migrate_speed or task.state not in (TaskState.RUNNING, TaskState.SYNCING):
+    if not said.migrate_speed or task.state not in MOVING_STATES:
         return task
     rows = whole_day(task.speed_limits, task.settings.speed_limit)
     row = row_at(rows, _minute(said.agent_time))
@@ -392,7 +394,7 @@ def begun(task: Task, name: str, says: str) -> Task:
 
 def cut_at(task: Task) -> int | None:
     """Of which moment of the source its target is now, in ms since the epoch."""
-    if point := task.run.point(0):
+    if point := task.run.point(CUT):
         return point.at
     last = task.keeping if task.run.synchronizes else task.copying
     return last.end_date

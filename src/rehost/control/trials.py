@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
-from rehost.control.points import CUT
+from rehost.contract.transfer import CUT
 from rehost.control.task_record import Launch, LaunchState, Task, failure
 from rehost.model.task import CloneServer, TaskState
 from rehost.task_errors import TrialCutOff

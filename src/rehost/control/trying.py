@@ -9,15 +9,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from rehost.control import targets
 from rehost.control.errands import Errands
 from rehost.control.launching import Launching
 from rehost.control.task_record import Launch, LaunchState, Point, Task, failure
 from rehost.control.trials import ENDED, clearing, clone_id, noted, owner
 from rehost.errors import DatabaseUnavailable, Error, Internal
-from rehost.model.server import Report
 from rehost.model.task import TaskState
 from rehost.providers.base import CanClone, Provider, TargetServer
 from rehost.stages.launch import Probe
@@ -110,9 +107,8 @@ class Trials:
         if trial.is_prepared:
             probe = targets.probe(task, self._probe)
             return self._launching.start(owner(task.id), trial, probe)
-        report = msgspec.json.decode(source.report, type=Report)
-        options = targets.options(task, report)
-        return self._launching.prepare(owner(task.id), trial, report, options)
+        wanted = targets.conversion(task, source)
+        return self._launching.prepare(owner(task.id), trial, *wanted)
 
     def _cleared(self, task: Task, trial: Launch) -> Launch | None:
         if not self._errands.stop(owner(task.id)):

@@ -80,6 +80,8 @@ class CurrentTask:
     log_share_url: str | None = None
 
 
+# The agent of a task in one of these copies, or its target is made, or started.
+MOVING_STATES = frozenset({TaskState.RUNNING, TaskState.SYNCING})
 # A task in one of these does something to its target; it can only be deleted once it is stopped.
 BUSY_STATES = frozenset(
     {

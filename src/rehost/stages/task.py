@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rehost.model.source import MigrationCycle, SourceState
-from rehost.model.task import BUSY_STATES, TaskState
+from rehost.model.task import BUSY_STATES, MOVING_STATES, TaskState
 from rehost.task_errors import TaskRefuses, TaskRunning
 
 
@@ -156,7 +156,7 @@ def standing(
     `copying`: the agent has begun to copy. `cutting_over`: it is done with it. `trying`: a copy of
     the target is tried.
     """
-    if state in (TaskState.RUNNING, TaskState.SYNCING) and cutting_over:
+    if state in MOVING_STATES and cutting_over:
         return SourceState.CUTOVERING, MigrationCycle.CUTOVERING
     if state is TaskState.RUNNING and copying:
         return SourceState.REPLICATE, MigrationCycle.REPLICATING

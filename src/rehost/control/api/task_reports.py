@@ -22,7 +22,7 @@ from rehost.control.store import tasks as table
 from rehost.control.task_record import NetworkCheck, Task, agent_phases
 from rehost.errors import InvalidRequest, SourceNotFound
 from rehost.model.source import SourceState
-from rehost.model.task import TaskState
+from rehost.model.task import MOVING_STATES, TaskState
 from rehost.task_errors import StateIsTheTasks, TargetNotReady, TaskNotFound, TaskRefuses
 
 FIGURES = (
@@ -35,8 +35,7 @@ FIGURES = (
     "total_disk_io",
     "agent_disk_io",
 )
-MOVING = (TaskState.RUNNING, TaskState.SYNCING)
-CERTIFIED = (TaskState.READY, *MOVING, TaskState.ABORTING)
+CERTIFIED = (TaskState.READY, *MOVING_STATES, TaskState.ABORTING)
 
 
 class CopyState(StrEnum):
@@ -242,7 +241,7 @@ def show_transfer(ctx: Context, task_id: str) -> Transfer:
     """
     with ctx.services.database.read() as db:
         task = tasks.visible(db, ctx.caller, task_id)
-    if task.state not in MOVING:
+    if task.state not in MOVING_STATES:
         raise TaskRefuses(task.state, "be sent to", ())
     phase = tasks.next_phase(task)
     is_agents = phase is not None and tasks.is_agents(task, phase)
