@@ -6,6 +6,7 @@ may be cut off and done again, and a start that fails costs nothing.
 
 import logging
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from pathlib import Path
 from rehost.control.clock import now_ms
 from rehost.control.errands import Errands, Stopped
 from rehost.control.task_record import Launch, LaunchState
+from rehost.convert_errors import ConversionStopped
 from rehost.errors import Error
 from rehost.model.server import Report
 from rehost.provider_errors import NoSpaceForTarget
@@ -30,6 +32,8 @@ CONSOLE = "console.log"
 SCREENSHOT = "screenshot.png"
 CONVERSION = "conversion.log"
 NO_CONSOLE = "nothing can be said: what the target was made by does not show its console"
+CONVERSIONS = 2  # at once: each runs a small machine of its own, with memory and a processor
+PATIENCE_S = 0.5  # between looks at whether one that waits for its turn is to stop
 UNCHANGED = "nothing was changed: it can start as it is"
 
 
@@ -53,6 +57,7 @@ class Launching:
         self._errands = errands
         self._folder = folder
         self._limit_s = limit_s
+        self._turns = threading.Semaphore(CONVERSIONS)
 
     def insist_on_tools(self, report: Report, options: convert.Options) -> None:
         """What is missing to make a target start is said before days of copying, not after.
@@ -132,7 +137,7 @@ class Launching:
             return (UNCHANGED,)
         for reason in plan.reasons:
             log.info("%s: to be converted: %s", server.id, reason)
-        with _space_missed(self._folder):
+        with self._turn(stopped), _space_missed(self._folder):
             return convert.convert(
                 layered.disks,
                 plan,
@@ -140,6 +145,17 @@ class Launching:
                 log=self._home(owner) / CONVERSION,
                 stopped=stopped,
             )
+
+    @contextmanager
+    def _turn(self, stopped: Stopped) -> Iterator[None]:
+        """One of the few that this host converts at once. Raises ConversionStopped."""
+        while not self._turns.acquire(timeout=PATIENCE_S):
+            if stopped():
+                raise ConversionStopped
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     def _watched(self, owner: str, server_id: str, probe: Probe | None, stopped: Stopped) -> _Seen:
         # Again: this host may have been turned off meanwhile.
