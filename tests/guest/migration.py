@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from rehost.cli.demo_console import Console, connected
 from tests.compat.conftest import Service
 from tests.compat.rig import Rig
-from tests.guest.console import Console
 from tests.guest.load import KEPT
 from tests.guest.source import HOST, Installed, Source, running
 from tests.guest.witness import CUT, Witness, listening
@@ -231,13 +231,10 @@ def lines(text: str) -> tuple[str, ...]:
 @contextmanager
 def logged_in(server: Path) -> Iterator[Console]:
     """On the console of a running target server, or clone of one, by its folder."""
-    console = Console(server / "console.sock")
-    try:
-        console.write("\n")  # what it said before is lost
+    with connected(server / "console.sock") as console:
+        console.type("\n")  # what it said before is lost
         console.log_in(limit_s=LIMIT_S)
         yield console
-    finally:
-        console.close()
 
 
 @contextmanager

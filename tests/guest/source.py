@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rehost.cli.demo_console import Console, connected
 from rehost.system import process
 from rehost.system.process import Process
-from tests.guest.console import Console
 from tests.machines.build import hardware
 from tests.machines.build.guest import disk_arguments, disk_image, hardware_arguments
 from tests.machines.build.hardware import Machine
@@ -66,11 +66,8 @@ def running(source: Installed, folder: Path) -> Iterator[Source]:
     ) as qemu:
         socket = folder / "console.sock"
         qemu.wait_until(socket.exists, limit_s=START_S)
-        console = Console(socket)
-        try:
+        with connected(socket) as console:
             yield Source(machine=source.machine, qemu=qemu, console=console)
-        finally:
-            console.close()
 
 
 def _command(source: Installed, folder: Path) -> list[str]:

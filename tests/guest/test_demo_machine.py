@@ -3,8 +3,8 @@
 import pytest
 
 from rehost.cli import demo_machine
+from rehost.cli.demo_console import connected
 from rehost.system import process
-from tests.guest.console import Console
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,9 +27,8 @@ def console(tmp_path):
     environ = {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)}
     with process.running(argv, name="QEMU", log=tmp_path / "log", environ=environ) as qemu:
         qemu.wait_until(socket.exists, limit_s=30)
-        console = Console(socket)
-        yield console
-        console.close()
+        with connected(socket) as console:
+            yield console
 
 
 def test_it_starts_and_keeps_each_record_that_it_acknowledges(console, tmp_path):

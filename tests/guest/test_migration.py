@@ -71,7 +71,7 @@ def test_machine_is_what_it_was_whatever_is_killed(service: Service, folder: Pat
         migration.until_copied(32 << 20)
         console.run("systemctl kill --signal KILL rehost-agent")
         migration.until_copied(96 << 20)
-        console.write("echo b >/proc/sysrq-trigger\n")
+        console.type("echo b >/proc/sysrq-trigger\n")
         console.log_in(limit_s=LIMIT_S)
         migration.until_copied(128 << 20)
         migration.set_limit(0)

@@ -20,6 +20,8 @@ from rehost.demo_errors import GuestCommandFailed, GuestSilent
 DRESS = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1bc|\r")  # colours, cursor movements
 LEAVE = b"\x1d"  # Ctrl-]
 KEPT = 2000  # bytes of what was said last, for errors
+LOG_IN_S = 600.0
+COMMAND_S = 120.0
 
 
 def _nobody(_: str) -> None:
@@ -54,7 +56,7 @@ class Console:
         self._told = 0
         return found
 
-    def log_in(self, *, limit_s: float, heard: Callable[[str], None] = _nobody) -> None:
+    def log_in(self, *, limit_s: float = LOG_IN_S, heard: Callable[[str], None] = _nobody) -> None:
         """As root, who has no password. `heard` gets each line that is said until the prompt."""
         self._heard = heard
         # Not at the end of a line: the kernel may say something behind a prompt.
@@ -65,11 +67,12 @@ class Console:
         self.quiet(limit_s=limit_s)
 
     def quiet(self, *, limit_s: float) -> None:
-        """Without echo, prompt and kernel messages: from now on only commands say something."""
-        self.type("stty -echo; PS1=; PS2=; dmesg --console-off; echo read''y\n")
+        """Without echo and prompt, the kernel and systemd silent: only commands say something."""
+        silent = "dmesg --console-off; kill -RTMIN+21 1"
+        self.type(f"stty -echo; PS1=; PS2=; {silent}; echo read''y\n")
         self.wait_for(r"^ready\n", limit_s=limit_s, what="a quiet shell")
 
-    def run(self, command: str, *, limit_s: float) -> str:
+    def run(self, command: str, *, limit_s: float = COMMAND_S) -> str:
         """What a shell command says. Raises GuestCommandFailed and GuestSilent."""
         self._count += 1
         self.type(f"{command}\necho ' 'end-{self._count}-$?\n")
@@ -102,15 +105,27 @@ class Console:
 @contextmanager
 def connected(path: Path) -> Iterator[Console]:
     """The console at a socket that QEMU listens on. What was said before is lost to it."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.connect(str(path))
+    with _connected(path) as client:
         yield Console(client)
+
+
+def _connected(path: Path) -> socket.socket:
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # A socket's address has room for 107 bytes, which its folder may take up.
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        client.connect(f"/proc/self/fd/{folder}/{path.name}")
+    except OSError:
+        client.close()
+        raise
+    finally:
+        os.close(folder)
+    return client
 
 
 def main(path: Path) -> None:
     """This terminal on that console, until Ctrl-] or the machine's end."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.connect(str(path))
+    with _connected(path) as client:
         before = termios.tcgetattr(sys.stdin)
         tty.setraw(sys.stdin)
         try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -190,6 +191,14 @@ def test_description_for_virt_v2v_names_each_disk():
     text = domain(disks)
     assert "type='qcow2'/><source file='/d/\"x\"&amp;.qcow2'/><target dev='sda'" in text
     assert "type='raw'/><source file=\"/d/b.img\"/><target dev='sdb'" in text
+
+
+def test_more_disks_than_letters_are_counted_as_the_kernel_does():
+    disk = TargetDisk(name="a", size=1, path=Path("/d/a.img"))
+    names = re.findall(r"target dev='(\w+)'", domain([disk] * 703))
+    assert [names[i] for i in (25, 26, 27, 51, 52, 701, 702)] == [
+        *("sdz", "sdaa", "sdab", "sdaz", "sdba", "sdzz", "sdaaa")
+    ]
 
 
 def assert_gone(pid: Path) -> None:

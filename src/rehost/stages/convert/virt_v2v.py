@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from string import ascii_lowercase
 from xml.sax.saxutils import quoteattr
 
 from rehost.convert_errors import (
@@ -24,7 +25,6 @@ from rehost.system.process import Process
 PROGRAM = "virt-v2v-in-place"
 LIMIT_S = 3600.0
 EVERY_S = 0.5
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # What it prints of its other steps is the same each time.
 STEP = re.compile(r"^\[\s*[\d.]+\] (Converting .+)$", re.MULTILINE)
 REMARK = re.compile(rf"^{PROGRAM}: (.+)$", re.MULTILINE)
@@ -90,8 +90,14 @@ def _disk(number: int, disk: TargetDisk) -> str:
     return (
         f"<disk type='{kind}' device='disk'><driver name='qemu' type='{disk.format}'/>"
         f"<source {source}={quoteattr(str(disk.path))}/>"
-        f"<target dev='sd{LETTERS[number]}' bus='scsi'/></disk>"
+        f"<target dev='sd{_letters(number)}' bus='scsi'/></disk>"
     )
+
+
+def _letters(number: int) -> str:
+    """a to z, then aa to zz: as the kernel, and libguestfs, count disks."""
+    before, last = divmod(number, len(ascii_lowercase))
+    return (_letters(before - 1) if before else "") + ascii_lowercase[last]
 
 
 def _wait(running: Process, stopped: Callable[[], bool]) -> int:
