@@ -261,6 +261,20 @@ class TrialCutOff(Error):
         )
 
 
+class TrialTooLate(Error):
+    """The last pass runs already, or the target is being started: nothing can be tried until the
+    task has finished; then its target can be copied and tried."""
+
+    code = "REHOST.4111"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"task {task_id} makes its last pass, or starts its target: test it once that is done",
+            task_id=task_id,
+        )
+
+
 class LaunchNotFound(Error):
     """The task's target, or a copy of it, has not been started, or showed nothing."""
 

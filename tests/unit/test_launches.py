@@ -10,6 +10,7 @@ from rehost.control import launching, tasks, trials
 from rehost.control.store import commands, sources
 from rehost.control.store import tasks as table
 from rehost.control.task_record import LaunchState, Point
+from rehost.control.tasks import Progress
 from rehost.convert_errors import ConversionToolMissing
 from rehost.model.source import SourceState
 from rehost.model.task import TaskState
@@ -136,9 +137,25 @@ def copied(home, machines, **settings):
 
 
 def synchronizing(home, machines):
-    driver, task_id = copied(home, machines, syncing=True)
-    assert now(home, task_id).state is TaskState.SYNCING
-    return driver, task_id
+    """A task whose agent has copied all and keeps it in step; its runner."""
+    driver = NotedRunner(home, machines)
+    task = new_task(home, new_source(home), syncing=True)
+    act(home, task.id, Action.START)
+    driver.turn()
+    with home.database.write() as db:
+        task = _get(db, task.id)
+        said = Progress(
+            phase=task.keeping.name,
+            progress=0,
+            replicatesize=1,
+            totalsize=1,
+            process_trace="",
+            figures={},
+        )
+        tasks.report(db, task, said)
+    driver.turn()
+    assert now(home, task.id).state is TaskState.SYNCING
+    return driver, task.id
 
 
 def _clone(task) -> Any:

@@ -24,6 +24,7 @@ from rehost.provider_errors import NoSpaceForTarget
 from rehost.stages import convert
 from rehost.stages.launch import Outcome
 from rehost.stages.task import Action
+from rehost.task_errors import TrialTooLate
 from tests.compat.bodies import linux
 from tests.unit.tasks import NotedRunner, new_source, new_task
 from tests.unit.test_launches import (
@@ -32,6 +33,7 @@ from tests.unit.test_launches import (
     Machines,
     _get,
     act,
+    answer,
     copied,
     cut_over,
     home,
@@ -52,6 +54,23 @@ def test_trial_of_a_finished_task_has_the_figures_of_its_cut(home):
     cut_over(home, driver, task_id)
     task = act(home, task_id, Action.TEST)
     assert task.run.point(task.trial.point).number == 0
+
+
+def test_nothing_is_tried_while_the_last_pass_runs_or_the_target_starts(home, monkeypatch):
+    machines = Machines()
+    driver, task_id = synchronizing(home, machines)
+    act(home, task_id, Action.CUTOVER)
+    with pytest.raises(TrialTooLate):
+        act(home, task_id, Action.CLONE_TEST)
+    monkeypatch.setattr(NotedRunner, "_started", lambda *_: None)
+    tell(home, task_id, 0)
+    answer(home, task_id, "SYNC")
+    driver.turn()
+    with pytest.raises(TrialTooLate):
+        act(home, task_id, Action.TEST)
+    monkeypatch.undo()
+    driver.turn()
+    assert act(home, task_id, Action.TEST).trial.state is LaunchState.WANTED
 
 
 @pytest.mark.parametrize("state", [LaunchState.WANTED, LaunchState.CLONING])

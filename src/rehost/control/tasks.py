@@ -40,9 +40,11 @@ from rehost.task_errors import (
     TaskNotFound,
     TaskSuperseded,
     TooFast,
+    TrialTooLate,
 )
 
 STARTS = (Action.START, Action.RESTART)
+TRIES = (Action.TEST, Action.CLONE_TEST)
 # What makes the agent send, or end, though the target was to hold still for a trial.
 BETWEEN = (*STARTS, Action.SYNC, Action.CUTOVER, Action.STOP, Action.ERROR_FOR_OVERSPEED)
 TIME = re.compile(r"(?<!\d)(\d{1,2}):(\d{2})")
@@ -101,7 +103,7 @@ def act(db: sa.Connection, task: Task, action: Action, *, bucket: str = "") -> T
     """Do what an operator asks for; returns the task as it is then.
 
     Raises TaskRefuses, TaskSuperseded; for a start also SourceUnfit, SystemNotSupported and
-    NotMigratedThisWay. `bucket` is of COLLECT_LOG.
+    NotMigratedThisWay, for a test TrialTooLate. `bucket` is of COLLECT_LOG.
     """
     step = stage.act(task.state, action)
     if action is Action.COLLECT_LOG:
@@ -110,6 +112,8 @@ def act(db: sa.Connection, task: Task, action: Action, *, bucket: str = "") -> T
         raise TaskSuperseded(task.id)
     if action in STARTS:
         _require_startable(db, task)
+    if action in TRIES and _ends_soon(db, task):
+        raise TrialTooLate(task.id)
     after = _acted(_stepped(db, task, step), action)
     return save(db, task, trials.cut_off(after) if action in BETWEEN else after)
 
@@ -287,6 +291,13 @@ def _collect_log(db: sa.Connection, task: Task, bucket: str) -> Task:
         commands.add(db, task.source_id, Command.UPLOAD_LOG, param)
     log = replace(task.log, status=LogCollectStatus.UPLOADING, bucket=bucket)
     return save(db, task, replace(task, log=log))
+
+
+def _ends_soon(db: sa.Connection, task: Task) -> bool:
+    """Whether its agent was asked for the last pass, after which it holds no moment any more."""
+    if task.state is not TaskState.SYNCING:
+        return False
+    return is_cutting_over(task) or commands.is_waiting(db, task.source_id, Command.SYNC)
 
 
 def _require_startable(db: sa.Connection, task: Task) -> None:
