@@ -14,16 +14,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
-from rehost.model.ranges import Range
-from rehost.stages.cutover import cut
+from tests.replicate.child import SenderChild
+from tests.replicate.rig import Receiver
+
 from rehost.stages.replicate.track import Tracking, track
 from rehost.system import bpf
 
@@ -32,7 +30,6 @@ BLOCK = 64 * KIB
 ROUNDS = int(os.environ.get("REHOST_BENCH_ROUNDS", "11"))
 RATE = 50 * MIB  # bytes a second
 WRITE = 16 * KIB
-READERS = 8
 FIO = ("--rw=randwrite", "--bs=4k", "--direct=1", "--ioengine=libaio", "--iodepth=16")
 WINDOW_S = 0.5
 PAIRS = 4  # for each of ROUNDS
@@ -205,71 +202,47 @@ def maps() -> int:
 
 
 def stall() -> None:
-    """What a writer of 50 MB/s sees of a cut: its slowest write from the freeze to the thaw."""
-    stalls, freezes, usual = [], [], []
+    """What a writer of 50 MB/s sees while its disk is kept in step and a point is taken: its
+    slowest write from the order until the copy holds the point, by the agent's own sender."""
+    points: list[tuple[float, float]] = []  # when it was ordered, and when it was held
+    freezes = []
     with disk(2 * GIB) as device, ExitStack() as cleanup:
         run("mkfs.ext4", "-q", device)
-        folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="rehost-bench-"))
-        run("mount", device, folder)
-        cleanup.callback(run, "umount", folder)
-        copier = cleanup.enter_context(Copier(device))
-        for _ in range(3 * ROUNDS):
-            with tracked(device) as tracking, writing(folder) as log:
-                copier.passes(tracking, seconds=1.5)
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="rehost-bench-")))
+        mounted = folder / "mounted"
+        mounted.mkdir()
+        run("mount", device, mounted)
+        cleanup.callback(run, "umount", mounted)
+        with (
+            Receiver(folder / "receiver", folder / "target", 2 * GIB) as receiver,
+            writing(str(mounted)) as log,
+            SenderChild(receiver, device, syncing=True) as child,
+        ):
+            child.wait_for(lambda said: said.get("phase") == "syncing", limit_s=300)
+            for number in range(1, 3 * ROUNDS + 1):
+                time.sleep(2)
                 began = time.monotonic()
-                last_pass = partial(copier.copy_changes, tracking)
-                done = cut(
-                    [device], last_pass, before=partial(copier.passes, tracking, seconds=0.05)
-                )
-                ended = time.monotonic()
-                time.sleep(0.2)
-            took = [(at, s) for at, s in log() if at + s > began]
-            stalls.append(1000 * max(s for at, s in took if at < ended))
-            usual.append(1000 * max(s for at, s in log() if began - 1 < at and at + s < began))
-            freezes.append(1000 * done.duration_s)
+                freezes.append(1000 * take(child, number))
+                points.append((began, time.monotonic()))
+                child.tell({"taken": number})
+    stalls = [slowest(log(), *point) for point in points]
     tell("sync: ms of the freeze", freezes)
     tell("sync: ms of the slowest write around the freeze", stalls)
     print(f"sync: their p99: {statistics.quantiles(stalls, n=100, method='inclusive')[98]:.0f} ms")
-    tell("sync: ms of the slowest write in the second before", usual)
+    before = [slowest(log(), began - 1, began) for began, _ in points]
+    tell("sync: ms of the slowest write in the second before", before)
 
 
-class Copier:
-    """Reads what changed past the page cache, several blocks at a time as a sender does."""
+def take(child: SenderChild, number: int) -> float:
+    """Seconds that the filesystem was frozen for a consistent point."""
+    child.tell({"point": number})
+    child.wait_for(lambda said: said.get("point", {}).get("number") == number)
+    return float(child.said["point"]["duration_s"])
 
-    def __init__(self, device: str) -> None:
-        self._device = device
-        self._fd = os.open(device, os.O_RDONLY | os.O_DIRECT)
-        self._local = threading.local()
-        self._readers = ThreadPoolExecutor(READERS, initializer=self._prepare)
-        list(self._readers.map(self._read, [Range(0, BLOCK)] * READERS))
 
-    def __enter__(self) -> "Copier":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._readers.shutdown()
-        os.close(self._fd)
-
-    def copy(self, ranges: Sequence[Range]) -> None:
-        list(self._readers.map(self._read, ranges))
-
-    def _prepare(self) -> None:
-        self._local.memory = mmap.mmap(-1, 4 * MIB)
-
-    def _read(self, r: Range) -> None:
-        memory: mmap.mmap = self._local.memory
-        for at in range(r.offset, r.end, len(memory)):
-            part = memoryview(memory)[: min(len(memory), r.end - at)]
-            os.preadv(self._fd, [part], at)
-            part.release()
-
-    def copy_changes(self, tracking: Tracking) -> None:
-        self.copy(tracking.take(self._device) or ())
-
-    def passes(self, tracking: Tracking, *, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self.copy_changes(tracking)
+def slowest(took: Sequence[tuple[float, float]], began: float, ended: float) -> float:
+    """ms of the slowest write that went on at some time between."""
+    return 1000 * max(s for at, s in took if at + s > began and at < ended)
 
 
 WRITER = f"""
