@@ -16,11 +16,13 @@ from tests.conformance.provider import SPEC
 
 pytestmark = pytest.mark.needs("qemu-system-x86_64", "setpriv")
 
+# Whoever runs the tests in the background may have SIGINT ignored, which programs inherit.
 DEMO = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from rehost.cli.demo_guard import guarded
 from rehost.cli.demo_service import settle
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with guarded(settle(Path(sys.argv[1]), 0)):
     print("guarded", flush=True)
     time.sleep(600)
