@@ -28,6 +28,7 @@ from rehost.stream_errors import (
     TargetFull,
     TransferStopped,
 )
+from rehost.system.block_io import PAGE, AlignedBuffer, BlockFile
 from tests.replicate.failing import failing_device
 from tests.replicate.proxy import Proxy
 from tests.replicate.rig import MIB, Receiver, make_image
@@ -363,6 +364,30 @@ def test_the_sources_page_cache_is_left_as_it_is(image, receiver):
         sender.first_pass(ALL)
         assert sender.verify(ALL) == {}
     assert cached_bytes(image) <= before + MIB
+
+
+def test_a_file_that_is_cached_is_read_from_there_also_if_it_is_in_many_pieces(tmp_path):
+    """Where so many pieces lie takes blocks, too, which count as the file's and are not cached."""
+    path = tmp_path / "scattered"
+    with path.open("wb") as file:
+        for number in range(2000):
+            file.seek(number * 2 * PAGE)
+            file.write(os.urandom(PAGE))
+        os.fsync(file.fileno())  # what was written is in the cache, and the holes are not
+    file = BlockFile(path)
+    view, before = AlignedBuffer(PAGE).view, read_from_disks()
+    try:
+        for number in range(2000):
+            file.read_into(view, number * 2 * PAGE)
+    finally:
+        file.close()
+    assert read_from_disks() - before < 100 * PAGE
+
+
+def read_from_disks():
+    """Bytes that this process had read."""
+    said = Path("/proc/self/io").read_text()
+    return int(said.split("\nread_bytes:")[1].split()[0])
 
 
 def test_no_clock_that_may_jump_is_looked_at():

@@ -24,6 +24,8 @@ _PEEK = 64  # enough to know of nearly all data that they are not zeros
 _ZEROS = bytes(_PEEK)
 _COPY_SIZE = 1 << 20
 _UNSUPPORTED = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS)
+# The blocks that count as a file's also hold where the others are: of a share, at most.
+_NOT_CONTENT = 256
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -87,8 +89,9 @@ class BlockFile:
             # A file that is cached as a whole may be read from there. One that is in part may not:
             # at the end of that part the kernel would read ahead, and cache more and more of it.
             # Nor may a device: what is cached of it may be older than what its filesystem wrote.
+            content = min(self.size, found.st_blocks * SECTOR)
             self._cached = not self.is_device and (
-                self._cached_pages(0, self.size) * PAGE >= found.st_blocks * SECTOR
+                self._cached_pages(0, self.size) * PAGE >= content - content // _NOT_CONTENT
             )
         except OSError:
             self.close()
