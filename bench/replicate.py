@@ -1,12 +1,14 @@
 """scripts/bench replicate: whole migrations beside what else copies disks, in turns.
 
 All of them write to a sparse file that is new each time, through a server that was started before,
-and end when what they wrote is durable. Sources are in the page cache, which the others use and
+and end when what they wrote is durable; another one is the first in each round, and the disk is let
+come to rest before each. Sources are in the page cache, which the others use and
 we do not.
 """
 
 import compileall
 import contextlib
+import functools
 import json
 import os
 import resource
@@ -32,6 +34,7 @@ ROUNDS = int(os.environ.get("REHOST_BENCH_ROUNDS", "5"))
 TASK = "6a1f7a3e-2f6c-4d0e-9f0c-0d8c7c1e5a01"
 NBD_PORT = 18790
 MIB = 1 << 20
+SETTLE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -219,12 +222,18 @@ def beside(what: str, disk: Path, place: Place) -> list[tuple[Run, float]]:
     """Without TLS on loopback, as the service does it there. Each of our runs, with the slower of
     reading and writing the same disk past the cache just then."""
     _warm(disk)
-    runs: dict[str, list[Run]] = {name: [] for name in ("rehost", *PEERS)}
+    # The first round, which is not measured, shows that what arrives is what was sent.
+    ours(disk, place, tls=bool(place.near), check=True)
+    contestants: dict[str, Callable[[], Run]] = {
+        "rehost": lambda: ours(disk, place, tls=bool(place.near)),
+        **{name: functools.partial(peer, disk, place) for name, peer in PEERS.items()},
+    }
+    runs: dict[str, list[Run]] = {name: [] for name in contestants}
     ceilings = []
     for turn in range(ROUNDS):
-        runs["rehost"].append(ours(disk, place, tls=bool(place.near), check=not turn))
-        for name, peer in PEERS.items():
-            runs[name].append(peer(disk, place))
+        for name in _rotated(list(contestants), turn):
+            _settle()
+            runs[name].append(contestants[name]())
         ceilings.append(ceiling() if "random" in what else 0.0)
     for name, found in runs.items():
         tell(f"replicate: {what}: {name}, s", [run.seconds for run in found])
@@ -235,6 +244,18 @@ def beside(what: str, disk: Path, place: Place) -> list[tuple[Run, float]]:
     return list(zip(runs["rehost"], ceilings, strict=True))
 
 
+def _rotated(names: list[str], turn: int) -> list[str]:
+    """Nobody always comes after the same other."""
+    at = turn % len(names)
+    return names[at:] + names[:at]
+
+
+def _settle() -> None:
+    """What the one before left to be written, or to be freed, is not the next one's."""
+    os.sync()
+    time.sleep(SETTLE_S)
+
+
 def ceiling() -> float:
     """Bytes per second: the slower of reading and writing past the page cache, in 4 MiB."""
     disk, rates = random_disk(), []
@@ -243,6 +264,7 @@ def ceiling() -> float:
             [f"if={disk}", "of=/dev/null", "iflag=direct"],
             [f"if={disk}", f"of={target}", "oflag=direct", "conv=notrunc,fdatasync"],
         ):
+            _settle()
             began = time.monotonic()
             subprocess.run(["dd", *words, "bs=4M", "status=none"], check=True)
             rates.append(disk.stat().st_size / (time.monotonic() - began))

@@ -12,7 +12,7 @@ from rehost.stages.replicate.compression import OFF, Compression
 
 BASE = 1e-9  # seconds of CPU a byte for all but compressing
 # Seconds of CPU a byte, and the size of what is left beside level 1's: measured.
-COSTS = {-5: (1.63e-9, 1.38), 1: (2.11e-9, 1.0), 3: (3.05e-9, 0.92), 6: (7e-9, 0.88)}
+COSTS = {-5: (1.63e-9, 1.4), 1: (2.05e-9, 1.0), 3: (3.05e-9, 0.957), 6: (7e-9, 0.9)}
 HARD, USUAL = [0.75] * 150, [0.25, 0.34, 0.4] * 400
 
 

@@ -4,17 +4,28 @@ import sys
 
 if sys.version_info >= (3, 14):
     from compression.zstd import (
+        CompressionParameter,
         DecompressionParameter,
+        Strategy,
         ZstdCompressor,
         ZstdDecompressor,
         ZstdError,
     )
 else:
     from backports.zstd import (
+        CompressionParameter,
         DecompressionParameter,
+        Strategy,
         ZstdCompressor,
         ZstdDecompressor,
         ZstdError,
     )
 
-__all__ = ["DecompressionParameter", "ZstdCompressor", "ZstdDecompressor", "ZstdError"]
+__all__ = [
+    "CompressionParameter",
+    "DecompressionParameter",
+    "Strategy",
+    "ZstdCompressor",
+    "ZstdDecompressor",
+    "ZstdError",
+]
