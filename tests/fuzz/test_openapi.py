@@ -21,7 +21,7 @@ from tests.compat.conftest import Service
 API = schemathesis.openapi.from_dict(document(OPERATIONS))
 API.config.generation.update(modes=list(GenerationMode))
 QUICK = settings(
-    max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 LONG = settings(QUICK, max_examples=int(os.environ.get("REHOST_FUZZ_EXAMPLES", "300")))
 

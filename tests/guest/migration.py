@@ -262,6 +262,7 @@ def expect_moved(migration: Migration, *, torn: int = 0) -> None:
     of_source = witness.boots(cut=witness.cuts)
     # Its network is there, and its services are.
     witness.wait_until(lambda: witness.boots() > of_source, limit_s=LIMIT_S)
+    migration.source.qemu.stop()  # nothing is asked of it any more, and it takes a processor
     with logged_in(migration.target) as console:
         after = look(console)
         found = found_by_load(console, migration.files)
