@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rehost.control import launching, tasks, trials
+from rehost.control.starting import Starts
 from rehost.control.store import commands, sources
 from rehost.control.store import tasks as table
 from rehost.control.task_record import LaunchState, Point
@@ -294,7 +295,7 @@ def test_synchronizing_again_first_turns_the_target_off(home):
 
 def test_source_cuts_over_while_its_target_starts(home, monkeypatch):
     machines = Machines()
-    monkeypatch.setattr(NotedRunner, "_started", lambda *_: None)
+    monkeypatch.setattr(Starts, "_started", lambda *_: None)
     driver, task_id = synchronizing(home, machines)
     task = cut_over(home, driver, task_id)
     assert task.state is TaskState.SYNCING
@@ -446,7 +447,7 @@ def test_nothing_can_be_tried_before_it_is_kept_in_step(home):
 
 def test_another_runner_goes_on_with_a_start_that_was_cut_off(home, monkeypatch):
     machines = Machines()
-    monkeypatch.setattr(NotedRunner, "_started", _killed)
+    monkeypatch.setattr(Starts, "_started", _killed)
     first, task_id = copied(home, machines)
     monkeypatch.undo()
     assert now(home, task_id).state is TaskState.RUNNING

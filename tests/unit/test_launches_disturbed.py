@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from rehost.control import launching, targets, tasks, trials
 from rehost.control.errands import Errands
 from rehost.control.launching import Launching
+from rehost.control.starting import Starts
 from rehost.control.store import leases
 from rehost.control.store.schema import discards
 from rehost.control.store.schema import tasks as rows
@@ -62,7 +63,7 @@ def test_nothing_is_tried_while_the_last_pass_runs_or_the_target_starts(home, mo
     act(home, task_id, Action.CUTOVER)
     with pytest.raises(TrialTooLate):
         act(home, task_id, Action.CLONE_TEST)
-    monkeypatch.setattr(NotedRunner, "_started", lambda *_: None)
+    monkeypatch.setattr(Starts, "_started", lambda *_: None)
     tell(home, task_id, 0)
     answer(home, task_id, "SYNC")
     driver.turn()
@@ -221,7 +222,7 @@ def test_others_do_not_wait_for_a_deletion(home):
             super().delete(server_id)
 
     driver = NotedRunner(home, Deleting())
-    driver._errands = Errands()
+    driver._errands.__class__ = Errands
     task = new_task(home, new_source(home))
     with home.database.write() as db:
         tasks.delete(db, task)

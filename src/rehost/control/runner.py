@@ -15,23 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from rehost.contract.transfer import ReceivedDisk
-from rehost.control import launching, targets, tasks, trials
+from rehost.control import launching, starting, targets, tasks, trials
 from rehost.control.clock import now_ms
 from rehost.control.errands import Errands
 from rehost.control.launching import Launching
+from rehost.control.left_overs import LeftOvers
 from rehost.control.node import Presence
 from rehost.control.receivers import Receivers
+from rehost.control.starting import Starts
 from rehost.control.store import leases, sources
 from rehost.control.store import tasks as table
 from rehost.control.store.database import Database
-from rehost.control.task_record import Launch, LaunchState, Task, failure
+from rehost.control.task_record import Task, failure
 from rehost.control.trying import Trials
 from rehost.errors import DatabaseUnavailable, Error, Internal
 from rehost.model.task import MOVING_STATES, TaskState
-from rehost.providers.base import KnowsHost, Power, Provider, TargetServer
-from rehost.stages.launch import Outcome, Probe
+from rehost.providers.base import KnowsHost, Provider, TargetServer
+from rehost.stages.launch import Probe
 from rehost.stages.task import FINISHED, News
-from rehost.task_errors import TargetNotUp
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +66,13 @@ class Runner:
         self._database = database
         self._provider = provider
         self._receivers = receivers
-        self._data = data
         self._presence = Presence(data)
         self._holder = self._presence.holder
         self._wake = threading.Event()
         self._errands = Errands(self._wake.set)
         self._launching = Launching(provider, self._errands, data / "launches", limit_s=BOOT_S)
-        self._probe = probe
+        self._starts = Starts(provider, self._launching, probe, change=self._change)
+        self._left = LeftOvers(provider, self._errands, self._launching, data / "logs")
         self._trials = Trials(provider, self._errands, self._launching, probe)
         self._retries: dict[str, _Retry] = {}
         self._held: frozenset[str] = frozenset()
@@ -110,7 +111,7 @@ class Runner:
                 # Whatever is wrong with it, the others go on.
                 log.exception("task %s cannot even be failed", task_id)
         for discard in left:
-            step = functools.partial(self._discard, discard)
+            step = functools.partial(self._tidy, discard)
             self._guarded(discard.task_id, step, self._later)
 
     def _run(self) -> None:
@@ -264,7 +265,7 @@ class Runner:
             return True
         if tasks.is_agents(task, phase):
             self._look_at_host()
-            if self._is_bare(task, hard=False) and self._is_off(task):
+            if self._starts.is_bare(task, hard=False) and self._starts.is_off(task):
                 self._open(task, source)
             return False
         return self._do(task, source, phase)
@@ -296,80 +297,11 @@ class Runner:
             # Before anybody looks at the disks, all that was received must be on them.
             if not self._close(task):
                 return False
-            return self._launch(task, phase, functools.partial(self._prepared, task, source))
+            return self._starts.prepared(task, source, phase)
         elif phase == "DETTACH_AGENT_IMAGE":
-            return self._launch(task, phase, functools.partial(self._started, task, source))
+            return self._starts.started(task, source, phase)
         self._change(task.id, lambda t: tasks.done(t, phase, began=began))
         return True
-
-    def _launch(
-        self, task: Task, phase: str, step: Callable[[Launch], tuple[Launch, bool] | None]
-    ) -> bool:
-        """Do a step of the target's start, and note it; False if it is still under way."""
-        launch = task.launch
-        if launch is None or not launch.stands:
-            launch = _new_launch(task)
-            self._change(task.id, lambda t: replace(t, launch=launch))
-            return True
-        begin = functools.partial(tasks.begun, name=phase, says=self._launching.says(launch))
-        if begin(task) != task:  # it is looked at again and again until it is done
-            self._change(task.id, begin)
-        made = step(launch)
-        if made is None:
-            return False
-        after, is_done = made
-        self._change(task.id, lambda t: replace(t, launch=after))
-        if after.outcome == Outcome.FAILED:
-            raise TargetNotUp(after.why, after.last_lines)
-        if is_done:
-            self._change(task.id, lambda t: tasks.done(t, phase, began=now_ms()))
-        return True
-
-    def _prepared(
-        self,
-        task: Task,
-        source: Any,  # noqa: ANN401 - a row
-        launch: Launch,
-    ) -> tuple[Launch, bool] | None:
-        if launch.is_prepared:
-            return launch, True
-        if not targets.has_system(source):
-            return replace(launch, is_prepared=True), True
-        after = self._launching.prepare(_owner(task.id), launch, *targets.conversion(task, source))
-        return None if after is None else (after, True)
-
-    def _started(
-        self,
-        task: Task,
-        source: Any,  # noqa: ANN401 - a row
-        launch: Launch,
-    ) -> tuple[Launch, bool] | None:
-        if launch.state is LaunchState.DONE:
-            return launch, True
-        if not targets.starts(task, source):
-            return replace(launch, state=LaunchState.DONE), True
-        after = self._launching.start(_owner(task.id), launch, targets.probe(task, self._probe))
-        return None if after is None else (after, after.state is LaunchState.DONE)
-
-    def _is_bare(self, task: Task, *, hard: bool) -> bool:
-        """Whether the target is off and has its disks as they were received; see to it."""
-        launch = task.launch
-        if launch is None or not launch.stands:
-            return True
-        after = self._launching.take_down(_owner(task.id), launch, hard=hard)
-        if after is None:
-            return False
-        self._change(task.id, lambda t: replace(t, launch=after))
-        return True
-
-    def _is_off(self, task: Task) -> bool:
-        """Whether nothing runs on what is to be received; see to it if somebody started it."""
-        server_id = _server(task).id
-        if task.receiver_port is not None or self._provider.power(server_id) is not Power.ON:
-            return True
-        log.warning("task %s: its target was started by hand, and is turned off", task.id)
-        self._change(task.id, lambda t: replace(t, launch=_new_launch(t)))
-        return False
 
     def _insist_on_disks(self, task: Task, source: Any) -> None:  # noqa: ANN401 - a row
         targets.insist_on_sizes(_server(task), source)
@@ -401,7 +333,7 @@ class Runner:
         """Nothing is to be done for the task any more, until somebody acts on it."""
         if not self._close(task):
             return
-        if task.state not in FINISHED and not self._is_bare(task, hard=True):
+        if task.state not in FINISHED and not self._starts.is_bare(task, hard=True):
             return
         if trials.is_under_way(task):
             return
@@ -415,7 +347,7 @@ class Runner:
                 leases.release(db, task.id, self._holder)
         self._held -= {task.id}
 
-    def _discard(self, discard: leases.Discard) -> None:
+    def _tidy(self, discard: leases.Discard) -> None:
         """Remove what a deleted task left."""
         task_id = discard.task_id
         with self._database.write() as db:
@@ -423,23 +355,15 @@ class Runner:
                 return
         if not self._receivers.stop(task_id) or not self._stop_errands(task_id):
             return
-        # Beside this thread: to free large images may take longer than a lease.
-        if self._errands.turn(task_id, "delete", lambda _: self._delete(discard)) is None:
+        if not self._left.is_gone(discard):
             return
         self._receivers.remove(task_id)
-        self._launching.forget(task_id)
-        (self._data / "logs" / f"{task_id}.log").unlink(missing_ok=True)
         with self._database.write() as db:
             leases.forget(db, task_id)
 
-    def _delete(self, discard: leases.Discard) -> None:
-        self._provider.delete(trials.clone_id(discard.task_id))
-        if discard.server_id is not None:
-            self._provider.delete(discard.server_id)
-
     def _stop_errands(self, task_id: str) -> bool:
         """Have all errands of a task end; returns whether they have."""
-        own, test = _owner(task_id), trials.owner(task_id)
+        own, test = starting.owner(task_id), trials.owner(task_id)
         owners = (own, launching.taking_down(own), test, trials.clearing(task_id))
         ended = [self._errands.stop(owner) for owner in owners]
         return all(ended)
@@ -461,15 +385,6 @@ class Runner:
 
 def _created(task: Task, server: TargetServer, node: str) -> Task:
     return replace(task, server=server, node=node)
-
-
-def _owner(task_id: str) -> str:
-    """Of the errands about the target itself."""
-    return f"{task_id}/final"
-
-
-def _new_launch(task: Task) -> Launch:
-    return Launch(state=LaunchState.STARTING, server=task.server, cut_at=tasks.cut_at(task))
 
 
 def _explained(task: Task, said: str) -> Task:
