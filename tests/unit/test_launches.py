@@ -62,8 +62,9 @@ class Machines(NotedProvider):
 
     def layer(self, server_id):
         assert server_id not in self.on
-        self.layered.add(server_id)
-        self.calls.append(f"layer {server_id}")
+        if server_id not in self.layered:
+            self.layered.add(server_id)
+            self.calls.append(f"layer {server_id}")
         return TargetServer(id=server_id, name="t", disks=())
 
     def drop_layer(self, server_id):

@@ -22,13 +22,15 @@ from rehost.errors import DatabaseUnavailable
 from rehost.model.server import Report
 from rehost.model.task import TaskState
 from rehost.provider_errors import NoSpaceForTarget
+from rehost.providers.base import TargetServer
 from rehost.stages import convert
 from rehost.stages.launch import Outcome
 from rehost.stages.task import Action
 from rehost.task_errors import TrialTooLate
 from tests.compat.bodies import linux
-from tests.unit.tasks import NotedRunner, new_source, new_task
+from tests.unit.tasks import AtOnce, NotedRunner, new_source, new_task
 from tests.unit.test_launches import (
+    CHANGED,
     CUT_AT,
     PANIC,
     Machines,
@@ -205,6 +207,71 @@ def test_verdict_is_not_asked_for_again_where_its_runner_was_killed_after_it(hom
     NotedRunner(home, machines).turn()
     after = now(home, task_id)
     assert (after.state, after.launch) == (TaskState.MIGRATE_SUCCESS, before.launch)
+
+
+def test_what_was_done_in_a_run_that_was_stopped_is_not_of_the_next_one(home, monkeypatch):
+    machines = Machines()
+    original = Starts._prepared
+
+    def late(self, task, source, launch):
+        """Between the runner's look and its note it was stopped, ended and started again."""
+        made = original(self, task, source, launch)
+        monkeypatch.setattr(Starts, "_prepared", original)
+        act(home, task.id, Action.STOP)
+        answer(home, task.id, "STOP")
+        act(home, task.id, Action.START)
+        return made
+
+    monkeypatch.setattr(Starts, "_prepared", late)
+    driver, task_id = copied(home, machines)
+    driver.turn()
+    task = now(home, task_id)
+    assert tasks.next_phase(task) == task.copying.name
+    assert not task.run.phase("CONFIGURE_LINUX_BLOCK").is_done
+    assert driver.receivers.open == {task_id}
+    machines.calls.clear()
+    answer(home, task_id, "START")
+    driver.turn()
+    assert now(home, task_id).state is TaskState.MIGRATE_SUCCESS
+    assert machines.calls == [f"layer {task_id}", f"boot {task_id}"]
+
+
+def test_target_is_made_ready_before_it_starts_whatever_was_noted(home):
+    machines = Machines()
+    driver = NotedRunner(home, machines)
+    task = new_task(home, new_source(home))
+    act(home, task.id, Action.START)
+    driver.turn()
+    with home.database.write() as db:
+        before = _get(db, task.id)
+        tasks.save(db, before, tasks.done(before, "CONFIGURE_LINUX_BLOCK", began=1))
+    answer(home, task.id, "START")
+    driver.turn()
+    task = now(home, task.id)
+    assert task.launch.changed == CHANGED
+    assert machines.calls == [f"layer {task.id}", f"boot {task.id}"]
+
+
+def test_target_without_a_layer_is_given_one_before_it_starts(home):
+    machines, errands = Machines(), AtOnce()
+    server = TargetServer(id="t", name="t", disks=())
+    prepared = Launch(state=LaunchState.STARTING, server=server, is_prepared=True)
+    walk = Launching(machines, errands, home.data, limit_s=0)
+    started = walk.start("t", prepared, None)
+    assert started is not None
+    assert started.boot_at
+    assert machines.calls == ["layer t", "boot t"]
+
+
+def test_target_that_had_no_system_when_it_was_made_ready_is_not_started(home, monkeypatch):
+    machines = Machines()
+    with monkeypatch.context() as then:
+        then.setattr(targets, "has_system", lambda _: False)
+        then.setattr(Starts, "_started", lambda *_: None)
+        driver, task_id = copied(home, machines)
+    driver.turn()
+    assert now(home, task_id).state is TaskState.MIGRATE_SUCCESS
+    assert machines.calls == []
 
 
 def test_name_that_was_taken_back_is_the_sources(home):

@@ -89,7 +89,7 @@ class Launching:
         """
         server_id = _server(launch).id
         if launch.boot_at is None:
-            begun = self._errands.turn(owner, "boot", lambda _: self._provider.boot(server_id))
+            begun = self._errands.turn(owner, "boot", lambda _: self._booted(server_id))
             if begun is None:
                 return None
             return replace(launch, boot_at=now_ms(), runs_on=begun.value.said)
@@ -157,9 +157,15 @@ class Launching:
         finally:
             self._turns.release()
 
+    def _booted(self, server_id: str) -> base.Launch:
+        """Whatever was noted: what starts here never writes to the disks themselves."""
+        if isinstance(self._provider, CanLayer) and self._provider.power(server_id) is not Power.ON:
+            self._provider.layer(server_id)
+        return self._provider.boot(server_id)
+
     def _watched(self, owner: str, server_id: str, probe: Probe | None, stopped: Stopped) -> _Seen:
         # Again: this host may have been turned off meanwhile.
-        self._provider.boot(server_id)
+        self._booted(server_id)
         if not isinstance(self._provider, HasConsole):
             verdict = Verdict(
                 outcome=Outcome.UNKNOWN, why=NO_CONSOLE, last_lines=(), failed_units=()

@@ -293,15 +293,18 @@ class Runner:
                 return False
         elif phase.startswith("FORMAT_DISK"):
             self._insist_on_disks(task, source)
-        elif phase.startswith("CONFIGURE"):
-            # Before anybody looks at the disks, all that was received must be on them.
-            if not self._close(task):
-                return False
-            return self._starts.prepared(task, source, phase)
-        elif phase == "DETTACH_AGENT_IMAGE":
-            return self._starts.started(task, source, phase)
-        self._change(task.id, lambda t: tasks.done(t, phase, began=began))
+        elif phase.startswith("CONFIGURE") or phase == "DETTACH_AGENT_IMAGE":
+            return self._start(task, source, phase)
+        self._change(task.id, lambda t: _done(t, task, phase, began=began))
         return True
+
+    def _start(self, task: Task, source: Any, phase: str) -> bool:  # noqa: ANN401 - a row
+        # Before anybody looks at the disks, all that was received must be on them.
+        if not self._close(task):
+            return False
+        if phase.startswith("CONFIGURE"):
+            return self._starts.prepared(task, source, phase)
+        return self._starts.started(task, source, phase)
 
     def _insist_on_disks(self, task: Task, source: Any) -> None:  # noqa: ANN401 - a row
         targets.insist_on_sizes(_server(task), source)
@@ -385,6 +388,12 @@ class Runner:
 
 def _created(task: Task, server: TargetServer, node: str) -> Task:
     return replace(task, server=server, node=node)
+
+
+def _done(now: Task, task: Task, phase: str, *, began: int) -> Task:
+    """With the phase done, unless the task was stopped meanwhile, or begun anew."""
+    is_same = now.state is task.state and tasks.next_phase(now) == phase
+    return tasks.done(now, phase, began=began) if is_same else now
 
 
 def _explained(task: Task, said: str) -> Task:

@@ -17,7 +17,6 @@ from rehost.task_errors import TargetNotUp
 log = logging.getLogger(__name__)
 
 Change = Callable[[Task], Task]
-Made = tuple[Launch, bool]  # the launch one step further, and whether the phase is done
 
 
 class Starts:
@@ -46,6 +45,9 @@ class Starts:
 
         Raises TargetNotUp.
         """
+        launch = task.launch
+        if launch is not None and launch.stands and launch.outcome == Outcome.FAILED:
+            raise TargetNotUp(launch.why, launch.last_lines)
         return self._launch(task, phase, functools.partial(self._started, task, source))
 
     def is_bare(self, task: Task, *, hard: bool) -> bool:
@@ -68,46 +70,58 @@ class Starts:
         self._change(task.id, lambda t: replace(t, launch=_new_launch(t)))
         return False
 
-    def _launch(self, task: Task, phase: str, step: Callable[[Launch], Made | None]) -> bool:
+    def _launch(self, task: Task, phase: str, step: Callable[[Launch], Launch | None]) -> bool:
         launch = task.launch
         if launch is None or not launch.stands:
-            launch = _new_launch(task)
-            self._change(task.id, lambda t: replace(t, launch=launch))
+            self._note(task, phase, launch, lambda t: replace(t, launch=_new_launch(t)))
             return True
         begin = functools.partial(tasks.begun, name=phase, says=self._launching.says(launch))
         if begin(task) != task:  # it is looked at again and again until it is done
-            self._change(task.id, begin)
-        made = step(launch)
-        if made is None:
+            self._note(task, phase, launch, begin)
+        after = step(launch)
+        if after is None:
             return False
-        after, is_done = made
-        self._change(task.id, lambda t: replace(t, launch=after))
-        if after.outcome == Outcome.FAILED:
-            raise TargetNotUp(after.why, after.last_lines)
-        if is_done:
-            self._change(task.id, lambda t: tasks.done(t, phase, began=now_ms()))
+        self._note(task, phase, launch, lambda t: replace(t, launch=after))
+        if _is_done(after, phase):
+            self._note(task, phase, after, lambda t: tasks.done(t, phase, began=now_ms()))
         return True
 
-    def _prepared(self, task: Task, source: Any, launch: Launch) -> Made | None:  # noqa: ANN401
-        if launch.is_prepared:
-            return launch, True
-        if not targets.has_system(source):
-            return replace(launch, is_prepared=True), True
-        after = self._launching.prepare(owner(task.id), launch, *targets.conversion(task, source))
-        return None if after is None else (after, True)
+    def _note(self, task: Task, phase: str, launch: Launch | None, change: Change) -> None:
+        """Unless the task was stopped meanwhile, or begun anew: it was not done in that run."""
 
-    def _started(self, task: Task, source: Any, launch: Launch) -> Made | None:  # noqa: ANN401
+        def noted(now: Task) -> Task:
+            is_same = now.state is task.state and tasks.next_phase(now) == phase
+            return change(now) if is_same and now.launch == launch else now
+
+        self._change(task.id, noted)
+
+    def _prepared(self, task: Task, source: Any, launch: Launch) -> Launch | None:  # noqa: ANN401
+        if launch.is_prepared:
+            return launch
+        if not targets.has_system(source):
+            # Should one be found later, it must not start: there is no layer to write to.
+            return replace(launch, is_prepared=True, state=LaunchState.DONE)
+        return self._launching.prepare(owner(task.id), launch, *targets.conversion(task, source))
+
+    def _started(self, task: Task, source: Any, launch: Launch) -> Launch | None:  # noqa: ANN401
         if launch.state is LaunchState.DONE:
-            return launch, True
+            return launch
+        if not launch.is_prepared:
+            return self._prepared(task, source, launch)
         if not targets.starts(task, source):
-            return replace(launch, state=LaunchState.DONE), True
-        after = self._launching.start(owner(task.id), launch, targets.probe(task, self._probe))
-        return None if after is None else (after, after.state is LaunchState.DONE)
+            return replace(launch, state=LaunchState.DONE)
+        return self._launching.start(owner(task.id), launch, targets.probe(task, self._probe))
 
 
 def owner(task_id: str) -> str:
     """Of the errands about the target itself."""
     return f"{task_id}/final"
+
+
+def _is_done(launch: Launch, phase: str) -> bool:
+    if phase.startswith("CONFIGURE"):
+        return launch.is_prepared
+    return launch.state is LaunchState.DONE and launch.outcome != Outcome.FAILED
 
 
 def _new_launch(task: Task) -> Launch:
