@@ -209,6 +209,40 @@ def test_verdict_is_not_asked_for_again_where_its_runner_was_killed_after_it(hom
     assert (after.state, after.launch) == (TaskState.MIGRATE_SUCCESS, before.launch)
 
 
+@pytest.mark.parametrize("wish", [Action.CLONE_TEST, Action.CLEAR])
+def test_wish_that_comes_as_a_task_goes_to_rest_is_not_lost(home, monkeypatch, wish):
+    machines = Machines()
+    driver, task_id = copied(home, machines, start_target_server=False)
+    act(home, task_id, Action.TEST)
+    original = NotedRunner._close
+
+    def late(self, task):
+        """The operator's wish is stored after the runner read the task."""
+        ended = original(self, task)
+        if not trials.is_under_way(task):
+            monkeypatch.setattr(NotedRunner, "_close", original)
+            act(home, task_id, wish)
+        return ended
+
+    monkeypatch.setattr(NotedRunner, "_close", late)
+    driver.turn()
+    task = now(home, task_id)
+    assert NotedRunner._close is original
+    assert not task.active
+    assert task.trial is None or task.trial.outcome == Outcome.UP
+    assert machines.deleted[trials.clone_id(task_id)] == 2
+
+
+def test_test_that_nobody_works_on_any_more_can_be_asked_for_again(home):
+    driver, task_id = copied(home, Machines(), start_target_server=False)
+    with home.database.write() as db:
+        task = _get(db, task_id)
+        tasks.save(db, task, replace(trials.want(task), active=False))
+    act(home, task_id, Action.TEST)
+    driver.turn()
+    assert now(home, task_id).trial.outcome == Outcome.UP
+
+
 def test_what_was_done_in_a_run_that_was_stopped_is_not_of_the_next_one(home, monkeypatch):
     machines = Machines()
     original = Starts._prepared

@@ -257,8 +257,7 @@ class Runner:
                 return True
             return False
         if task.state not in MOVING_STATES:
-            self._rest(task)
-            return False
+            return self._rest(task)
         phase = tasks.next_phase(task)
         if phase is None:
             self._hear(task.id, News.MIGRATED if task.state is TaskState.RUNNING else News.SYNCED)
@@ -332,23 +331,24 @@ class Runner:
             self._change(task.id, lambda t: replace(t, receiver_port=None))
         return ended
 
-    def _rest(self, task: Task) -> None:
-        """Nothing is to be done for the task any more, until somebody acts on it."""
+    def _rest(self, task: Task) -> bool:
+        """Let go of it until somebody acts on it; True if it has changed, and is to be looked at.
+
+        It is only let go of as it was read: what was asked for meanwhile would wait for ever.
+        """
         if not self._close(task):
-            return
+            return False
         if task.state not in FINISHED and not self._starts.is_bare(task, hard=True):
-            return
+            return False
         if trials.is_under_way(task):
-            return
+            return False
         with self._database.write() as db:
-            now = table.get(db, task.id)
-            if now is None or now.state is not task.state:
-                return
-            if leases.is_held(db, task.id, self._holder):
-                emptied = replace(now, active=False, run=replace(now.run, disks=()))
-                tasks.save(db, now, emptied)
-                leases.release(db, task.id, self._holder)
+            if table.get(db, task.id) != task or not leases.is_held(db, task.id, self._holder):
+                return True
+            tasks.save(db, task, replace(task, active=False, run=replace(task.run, disks=())))
+            leases.release(db, task.id, self._holder)
         self._held -= {task.id}
+        return False
 
     def _tidy(self, discard: leases.Discard) -> None:
         """Remove what a deleted task left."""

@@ -47,7 +47,7 @@ def is_under_way(task: Task) -> bool:
 def want(task: Task) -> Task:
     """The task with another trial, instead of an earlier one; the same if one is under way."""
     if is_under_way(task) and task.trial and task.trial.state is not LaunchState.CLEARING:
-        return task
+        return replace(task, active=True)
     point = CUT
     if task.state is TaskState.SYNCING:
         point = task.run.points_wanted + 1
