@@ -275,6 +275,21 @@ class TrialTooLate(Error):
         )
 
 
+class TypeStays(Error):
+    """A task that was started once keeps its type: its target and what is known of it are of that
+    type. Make another task for another type."""
+
+    code = "REHOST.4112"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, task_id: str, kind: str) -> None:
+        super().__init__(
+            f"task {task_id!r} was started, and stays of type {kind}; to migrate in another way, "
+            "make another task",
+            task_id=task_id,
+        )
+
+
 class LaunchNotFound(Error):
     """The task's target, or a copy of it, has not been started, or showed nothing."""
 

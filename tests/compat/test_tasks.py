@@ -246,6 +246,21 @@ def test_what_is_changed_is_shown(rig: Rig):
     assert refused[:2] == (409, "REHOST.4095")
 
 
+def test_type_of_a_task_that_was_started_stays(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id)
+    for kind in ("MIGRATE_FILE", "MIGRATE_BLOCK"):
+        rig.call("PUT", f"/v3/tasks/{task_id}", {"type": kind})
+        assert rig.show(task_id)["type"] == kind
+    for operation in ("start", "stop"):
+        rig.act(task_id, operation)
+    assert rig.command(source_id) == "STOP"
+    rig.result(source_id, "STOP")
+    rig.call("PUT", f"/v3/tasks/{task_id}", {"type": "MIGRATE_BLOCK"})
+    refused = rig.refused("PUT", f"/v3/tasks/{task_id}", {"type": "MIGRATE_FILE"})
+    assert refused[:2] == (409, "REHOST.4112")
+
+
 @pytest.mark.parametrize("operation", ["stop", "restart", "sync", "test", "cutover", "skip"])
 def test_what_a_ready_task_cannot_do(rig: Rig, operation: str):
     task_id = rig.task(rig.source())

@@ -45,6 +45,7 @@ from rehost.task_errors import (
     TaskRefuses,
     TaskRunning,
     TaskSuperseded,
+    TypeStays,
 )
 
 RESOURCE = "tasks"
@@ -175,10 +176,10 @@ def show_task(ctx: Context, task_id: str) -> ShowTaskResponse:
     access=Access.AGENT,
     action="sms:server:updateTask",
     resource=RESOURCE,
-    raises=(TaskNotFound, TaskRefuses),
+    raises=(TaskNotFound, TaskRefuses, TypeStays),
 )
 def update_task(ctx: Context, task_id: str, body: PutTaskReq) -> UpdateTaskResponse:
-    """Change a task; its type and template only while it is at rest."""
+    """Change a task; its template only while it is at rest, its type only before it is started."""
     with ctx.services.database.write() as db:
         task = tasks.visible(db, ctx.caller, task_id)
         _require_templates(db, task.project_id, vm_template_id=body.vm_template_id)
@@ -348,11 +349,13 @@ def _require_templates(db: sa.Connection, project_id: str, **ids: str | None) ->
 
 
 def _changed(task: Task, body: PutTaskReq) -> Task:
-    """The task with what the body says. Raises TaskRefuses, and InvalidRequest."""
+    """The task with what the body says. Raises TaskRefuses, TypeStays, and InvalidRequest."""
     type_ = body.type or task.type
     template = task.settings.vm_template_id if body.vm_template_id is None else body.vm_template_id
     if (type_, template) != (task.type, task.settings.vm_template_id) and task.state in BUSY_STATES:
         raise TaskRefuses(task.state, "change its type or template", ())
+    if type_ != task.type and task.state is not TaskState.READY:
+        raise TypeStays(task.id, task.type)
     if (type_, task.os_type) not in FLOWS:
         raise InvalidRequest(f"body field type: {task.os_type} cannot be migrated by {type_}")
     names = ("region_id", "region_name", "exist_server", "migration_ip", "use_ipv6",
@@ -363,7 +366,7 @@ def _changed(task: Task, body: PutTaskReq) -> Task:
     settings = replace(task.settings, **{n: v for n, v in said.items() if v is not None})
     if body.target_server is not None:
         settings = _with_target(settings, body.target_server)
-    run = task.run if type_ is task.type else fresh_run(type_, task.os_type)
+    run = task.run if type_ == task.type else fresh_run(type_, task.os_type)
     return replace(
         task,
         name=body.name or task.name,
