@@ -209,6 +209,30 @@ def test_verdict_is_not_asked_for_again_where_its_runner_was_killed_after_it(hom
     assert (after.state, after.launch) == (TaskState.MIGRATE_SUCCESS, before.launch)
 
 
+def test_target_of_a_task_that_was_rolled_back_and_deleted_is_taken_down_and_stays(home):
+    machines = Machines()
+    driver, task_id = synchronizing(home, machines)
+    cut_over(home, driver, task_id)
+    act(home, task_id, Action.SYNC_FAILED_ROLLBACK)
+    assert machines.on == machines.layered == {task_id}
+    with home.database.write() as db:
+        tasks.delete(db, _get(db, task_id))
+    driver.turn()
+    assert machines.on == machines.layered == set()
+    assert machines.deleted[task_id] == 0
+
+
+def test_target_of_a_task_that_succeeded_runs_on_when_that_is_deleted(home):
+    machines = Machines()
+    driver, task_id = copied(home, machines)
+    with home.database.write() as db:
+        tasks.delete(db, _get(db, task_id))
+    driver.turn()
+    assert machines.on == machines.layered == {task_id}
+    with home.database.read() as db:
+        assert not db.execute(sa.select(discards.c.task_id)).all()
+
+
 @pytest.mark.parametrize("wish", [Action.CLONE_TEST, Action.CLEAR])
 def test_wish_that_comes_as_a_task_goes_to_rest_is_not_lost(home, monkeypatch, wish):
     machines = Machines()

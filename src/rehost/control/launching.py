@@ -111,8 +111,16 @@ class Launching:
             return None
         server_id = _server(launch).id
         # An owner of its own: the errands of the start are stopped at each call.
-        done = self._errands.turn(taking_down(owner), "down", lambda _: self._down(server_id, hard))
+        done = self._errands.turn(
+            taking_down(owner), "down", lambda _: self.down(server_id, hard=hard)
+        )
         return None if done is None else replace(launch, stands=False)
+
+    def down(self, server_id: str, *, hard: bool) -> None:
+        """Turn a server off, and throw away what it wrote; takes a while, and may be repeated."""
+        self._provider.stop(server_id, hard=hard)
+        if isinstance(self._provider, CanLayer):
+            self._provider.drop_layer(server_id)
 
     def forget(self, task_id: str) -> None:
         """Delete what is kept of all starts of a task."""
@@ -206,11 +214,6 @@ class Launching:
                 file.unlink(missing_ok=True)  # it is of an earlier start
             return False
         return True
-
-    def _down(self, server_id: str, hard: bool) -> None:
-        self._provider.stop(server_id, hard=hard)
-        if isinstance(self._provider, CanLayer):
-            self._provider.drop_layer(server_id)
 
     def _home(self, owner: str) -> Path:
         home = self._folder / owner

@@ -32,5 +32,9 @@ class LeftOvers:
 
     def _delete(self, discard: Discard) -> None:
         self._provider.delete(trials.clone_id(discard.task_id))
-        if discard.server_id is not None:
+        if discard.server_id is None:
+            return
+        if discard.kept:
+            self._launching.down(discard.server_id, hard=True)
+        else:
             self._provider.delete(discard.server_id)

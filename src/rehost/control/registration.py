@@ -95,7 +95,7 @@ def delete(services: Services, caller: Caller, source_ids: Iterable[str]) -> Non
             if task is not None and task["state"] in BUSY_STATES:
                 raise SourceBusy(source_id, task["id"])
             for each in tasks.of_source(db, source_id):
-                tasks.delete(db, each, keep_target=each.run.migrated)
+                tasks.delete(db, each)
         sources.delete(db, ids)
 
 

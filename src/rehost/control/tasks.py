@@ -96,7 +96,7 @@ def delete(db: sa.Connection, task: Task) -> None:
             _stand_by_checks(db, source)
             nothing = {"replicatesize": 0, "totalsize": 0, "target_vm_id": ""}
             sources.update(db, task.source_id, nothing)
-    table.delete(db, task, keep_target=task.run.migrated)
+    table.delete(db, task)
 
 
 def act(db: sa.Connection, task: Task, action: Action, *, bucket: str = "") -> Task:

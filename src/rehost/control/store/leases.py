@@ -22,10 +22,14 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discard:
-    """What a deleted task left: its target, if that is to go, and its folders."""
+    """What a deleted task left: its folders, and its target, if anything is to be done with it.
+
+    That goes, unless it is `kept`: then it is only taken down.
+    """
 
     task_id: str
     server_id: str | None
+    kept: bool = False
 
 
 def work(db: sa.Connection, holder: Holder, *, now: int) -> Sequence[str]:
@@ -75,9 +79,9 @@ def lapse(db: sa.Connection, owners: Iterable[str]) -> None:
 
 def left_over(db: sa.Connection, holder: Holder, *, now: int) -> Sequence[Discard]:
     """What deleted tasks left, for this runner to remove."""
-    query = sa.select(discards.c.task_id, discards.c.server_id)
+    query = sa.select(discards.c.task_id, discards.c.server_id, discards.c.kept)
     rows = db.execute(query.where(*_open(discards.c, holder, now)).limit(100))
-    return [Discard(task_id=row.task_id, server_id=row.server_id) for row in rows]
+    return [Discard(task_id=r.task_id, server_id=r.server_id, kept=r.kept) for r in rows]
 
 
 def take_discard(db: sa.Connection, task_id: str, holder: Holder, *, now: int, until: int) -> bool:

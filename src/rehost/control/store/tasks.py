@@ -18,6 +18,7 @@ from rehost.model.server import OsType
 from rehost.model.speed import SpeedRow
 from rehost.model.task import TaskState, TaskType
 from rehost.providers.base import TargetServer
+from rehost.stages.task import FINISHED
 
 # Columns that hold JSON, and of what.
 JSON: dict[str, Any] = {
@@ -83,18 +84,22 @@ def of_source(db: sa.Connection, source_id: str) -> Sequence[Task]:
     return [_task(row) for row in db.execute(query)]
 
 
-def delete(db: sa.Connection, task: Task, *, keep_target: bool) -> None:
-    """Delete a task. What it has on disks is left to the runner, and noted for it."""
+def delete(db: sa.Connection, task: Task) -> None:
+    """Delete a task. What it has on disks is left to the runner, and noted for it.
+
+    The target stays if the migration ever succeeded: it is somebody's server.
+    """
     lease = db.execute(
         sa.select(tasks.c.lease_owner, tasks.c.lease_until).where(tasks.c.id == task.id)
     ).one()
     db.execute(sa.delete(tasks).where(tasks.c.id == task.id))
     _count(db, task.project_id, task.state, -1)
-    server_id = task.server.id if task.server is not None and not keep_target else None
+    kept = task.run.migrated
     db.execute(
         sa.insert(discards).values(
             task_id=task.id,
-            server_id=server_id,
+            server_id=_server_id(task) if not kept or _is_to_come_down(task) else None,
+            kept=kept,
             node=task.node,
             lease_owner=lease.lease_owner,
             lease_until=lease.lease_until,
@@ -142,6 +147,16 @@ def consistency(db: sa.Connection, task_id: str, *, newest: int) -> Sequence[sa.
         .limit(newest)
     )
     return db.execute(query).all()
+
+
+def _server_id(task: Task) -> str:
+    """Targets are named after their tasks: also one that was only begun."""
+    return task.server.id if task.server is not None else task.id
+
+
+def _is_to_come_down(task: Task) -> bool:
+    """Whether the target is to be turned off and to lose its layer, and that is not done yet."""
+    return task.state not in FINISHED and task.launch is not None and task.launch.stands
 
 
 def _count(db: sa.Connection, project_id: str, state: str, change: int) -> None:
