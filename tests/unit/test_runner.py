@@ -211,3 +211,22 @@ def test_what_a_deleted_task_left_is_removed_once_its_receiver_is_gone(home):
     runner.turn()
     other.turn()
     assert provider.deleted == {task.id: 1, trials.clone_id(task.id): 1}
+
+
+def test_what_there_is_of_a_target_that_could_not_be_made_is_removed_where_it_is(home, tmp_path):
+    provider = NotedProvider()
+    runner = NotedRunner(home, provider)
+    provider.failure = RuntimeError("half-way")
+    task = started(home)
+    runner.turn()
+    runner._leave()
+    assert stored(home, task.id).server is None
+    with home.database.write() as db:
+        tasks.delete(db, stored(home, task.id))
+    elsewhere = NotedRunner(home, provider)
+    elsewhere._presence = Presence(_folder(tmp_path / "elsewhere"))
+    elsewhere._holder = elsewhere._presence.holder
+    elsewhere.turn()
+    assert provider.deleted == {}
+    NotedRunner(home, provider).turn()
+    assert provider.deleted == {task.id: 1, trials.clone_id(task.id): 1}

@@ -281,12 +281,8 @@ class Runner:
         """Do a phase of control's, and note it; False if it takes longer than this look."""
         began = now_ms()
         if phase == "CREATE_CLOUD_SERVER":
-            if targets.has_system(source):
-                self._launching.insist_on_tools(*targets.conversion(task, source))
-            with self._database.read() as db:
-                spec = targets.wanted(db, task, source)
-            server = self._provider.create(spec)
-            self._change(task.id, lambda t: _created(t, server, self._holder.node))
+            if not self._create(task, source):
+                return True
         elif phase == "ATTACH_AGENT_IMAGE":
             if not self._open(task, source):
                 return False
@@ -295,6 +291,20 @@ class Runner:
         elif phase.startswith("CONFIGURE") or phase == "DETTACH_AGENT_IMAGE":
             return self._start(task, source, phase)
         self._change(task.id, lambda t: _done(t, task, phase, began=began))
+        return True
+
+    def _create(self, task: Task, source: Any) -> bool:  # noqa: ANN401 - a row
+        """Have the target made; False if something else had to be noted first."""
+        if targets.has_system(source):
+            self._launching.insist_on_tools(*targets.conversion(task, source))
+        with self._database.read() as db:
+            spec = targets.wanted(db, task, source)
+        if task.node is None:
+            # However far it gets: what there is of it is here, and only we can remove it.
+            self._change(task.id, lambda t: replace(t, node=self._holder.node))
+            return False
+        server = self._provider.create(spec)
+        self._change(task.id, lambda t: replace(t, server=server))
         return True
 
     def _start(self, task: Task, source: Any, phase: str) -> bool:  # noqa: ANN401 - a row
@@ -384,10 +394,6 @@ class Runner:
             task = table.get(db, task_id)
             if task is not None and leases.is_held(db, task_id, self._holder):
                 tasks.save(db, task, change(task))
-
-
-def _created(task: Task, server: TargetServer, node: str) -> Task:
-    return replace(task, server=server, node=node)
 
 
 def _done(now: Task, task: Task, phase: str, *, began: int) -> Task:
