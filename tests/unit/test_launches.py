@@ -51,9 +51,9 @@ class Machines(NotedProvider):
         return Power.ON if server_id in self.on else Power.OFF
 
     def stop(self, server_id, *, hard=False):
-        if self.stop_failure is not None:
-            raise self.stop_failure
         if server_id in self.on:
+            if self.stop_failure is not None:
+                raise self.stop_failure
             self.calls.append(f"{'kill' if hard else 'stop'} {server_id}")
             self.on.discard(server_id)
 

@@ -33,6 +33,7 @@ from tests.unit.test_launches import (
     CHANGED,
     CUT_AT,
     PANIC,
+    UP,
     Machines,
     _get,
     act,
@@ -183,6 +184,21 @@ def test_target_that_was_started_by_hand_is_off_before_it_is_written_again(home)
     driver.turn()
     assert machines.on == machines.layered == set()
     assert driver.receivers.open == {task_id}
+
+
+def test_target_that_was_started_by_hand_meanwhile_does_not_fail_its_cutover(home):
+    machines = Machines(PANIC)
+    driver, task_id = copied(home, machines)
+    act(home, task_id, Action.START)
+    driver.turn()
+    machines.layer(task_id)  # `rehost targets start` had looked when the task was at rest
+    machines.boot(task_id)
+    machines.says = UP
+    machines.calls.clear()
+    answer(home, task_id, "START")
+    driver.turn()
+    assert now(home, task_id).state is TaskState.MIGRATE_SUCCESS
+    assert machines.calls == [f"kill {task_id}", f"layer {task_id}", f"boot {task_id}"]
 
 
 def test_verdict_is_not_asked_for_again_where_its_runner_was_killed_after_it(home, monkeypatch):

@@ -137,8 +137,8 @@ class Launching:
         if not isinstance(self._provider, CanLayer):
             # What cannot be undone is not begun.
             return ()
-        # What an attempt that was cut off left is in no known state.
-        self._provider.drop_layer(server.id)
+        # What an attempt that was cut off left is in no known state; what runs was started by hand.
+        self.down(server.id, hard=True)
         layered = self._provider.layer(server.id)
         plan = convert.plan(report, options)
         if plan.is_empty:
