@@ -120,6 +120,16 @@ class MachineSilent(Error):
         )
 
 
+class CloneStopped(Error):
+    """Copying a target's disks was stopped, for somebody waits for them; ask for another copy."""
+
+    code = "REHOST.7118"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("copying the target's disks was stopped")
+
+
 class TargetRuns(Error):
     """This cannot be done to a target server that runs; turn it off first."""
 

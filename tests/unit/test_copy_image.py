@@ -3,6 +3,7 @@ import subprocess
 
 import pytest
 
+from rehost.provider_errors import CloneStopped
 from rehost.providers import copy
 from rehost.providers.copy import copy_image
 
@@ -29,6 +30,21 @@ def check(folder):
 def test_holes_stay_holes(tmp_path, monkeypatch):
     monkeypatch.setattr(copy, "STEP", 1000)
     check(tmp_path)
+
+
+def test_it_is_stopped_between_two_steps(tmp_path, monkeypatch):
+    monkeypatch.setattr(copy, "STEP", 1000)
+    make(tmp_path / "from")
+    asked = []
+
+    def stopped() -> bool:
+        asked.append(1)
+        return len(asked) == 3
+
+    with pytest.raises(CloneStopped):
+        copy_image(tmp_path / "from", tmp_path / "to", stopped=stopped)
+    first = (tmp_path / "from").read_bytes()[:4096]
+    assert (tmp_path / "to").read_bytes()[:4096] == first[:2000] + bytes(2096)
 
 
 @pytest.mark.needs("root", "loop", "xfs")

@@ -38,6 +38,7 @@ class Machines(NotedProvider):
         self.calls: list[str] = []
         self.on: set[str] = set()
         self.layered: set[str] = set()
+        self.clones: set[str] = set()
         self.clone_failure: Exception | None = None
         self.stop_failure: Exception | None = None
 
@@ -71,16 +72,18 @@ class Machines(NotedProvider):
         assert server_id not in self.on
         self.layered.discard(server_id)
 
-    def clone(self, server_id, clone_id):
+    def clone(self, server_id, clone_id, *, stopped=lambda: False):
         if self.clone_failure is not None:
             raise self.clone_failure
         assert server_id not in self.on
         self.calls.append(f"clone {server_id}")
+        self.clones.add(clone_id)
         return TargetServer(id=clone_id, name="t", disks=())
 
     def delete(self, server_id):
         self.on.discard(server_id)
         self.layered.discard(server_id)
+        self.clones.discard(server_id)
         super().delete(server_id)
 
 

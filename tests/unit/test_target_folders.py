@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rehost.provider_errors import NoSpaceForTarget, TargetDiskLost, TargetStorage
+from rehost.provider_errors import CloneStopped, NoSpaceForTarget, TargetDiskLost, TargetStorage
 from rehost.providers.base import DiskSpec
 from rehost.providers.folders import ServerFolders
 from tests.conformance.provider import SPEC
@@ -90,3 +90,19 @@ def test_sectors_of_4096_bytes_are_kept(tmp_path):
     ServerFolders(tmp_path).create(spec)
     with ServerFolders(tmp_path).held(spec.task_id) as (record, _):
         assert record.spec == spec
+
+
+def test_clone_that_was_stopped_is_no_server_in_the_way(tmp_path):
+    folders = ServerFolders(tmp_path)
+    origin = folders.create(SPEC)
+    for disk in origin.disks:
+        disk.path.write_bytes(b"migrated" * 512)
+    with pytest.raises(CloneStopped):
+        folders.clone(origin.id, "try-1", stopped=lambda: True)
+    whole = folders.clone(origin.id, "try-1")
+    assert {disk.path.read_bytes() for disk in whole.disks} == {b"migrated" * 512}
+    folders.delete("try-1")
+    with pytest.raises(CloneStopped):
+        folders.clone(origin.id, "try-1", stopped=lambda: True)
+    folders.delete("try-1")
+    assert [server.spec.task_id for server, _ in folders.all()] == [origin.id]

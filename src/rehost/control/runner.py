@@ -350,7 +350,7 @@ class Runner:
             return False
         if task.state not in FINISHED and not self._starts.is_bare(task, hard=True):
             return False
-        if trials.is_under_way(task):
+        if not trials.is_settled(task) or not self._stop_errands(task.id):
             return False
         with self._database.write() as db:
             if table.get(db, task.id) != task or not leases.is_held(db, task.id, self._holder):

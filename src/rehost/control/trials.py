@@ -44,6 +44,17 @@ def is_under_way(task: Task) -> bool:
     return task.trial is not None and task.trial.state not in ENDED
 
 
+def is_untidy(trial: Launch) -> bool:
+    """Whether what there may be of a copy that was never started is still to be thrown away."""
+    return trial.state is LaunchState.FAILED and trial.stands and trial.boot_at is None
+
+
+def is_settled(task: Task) -> bool:
+    """Whether nothing is to be done for the task's trial."""
+    trial = task.trial
+    return trial is None or (trial.state in ENDED and not is_untidy(trial))
+
+
 def want(task: Task) -> Task:
     """The task with another trial, instead of an earlier one; the same if one is under way."""
     if is_under_way(task) and task.trial and task.trial.state is not LaunchState.CLEARING:

@@ -5,15 +5,14 @@ One that fails never fails its task: that is kept in step whatever becomes of it
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from rehost.control import targets
-from rehost.control.errands import Errands
+from rehost.control import targets, trials
+from rehost.control.errands import Errands, Stopped
 from rehost.control.launching import Launching
 from rehost.control.task_record import Launch, LaunchState, Point, Task, failure
-from rehost.control.trials import ENDED, clearing, clone_id, noted, owner
+from rehost.control.trials import clearing, clone_id, noted, owner
 from rehost.errors import DatabaseUnavailable, Error, Internal
 from rehost.model.task import TaskState
 from rehost.providers.base import CanClone, Provider, TargetServer
@@ -39,7 +38,7 @@ class Trials:
     def turn(self, task: Task, source: Any) -> Callable[[Task], Task] | None:  # noqa: ANN401 - a row
         """What is to be noted of a task's trial; None if nothing has come of it yet."""
         trial = task.trial
-        if trial is None or trial.state in ENDED:
+        if trial is None or trials.is_settled(task):
             return None
         try:
             after = self._next(task, source, trial)
@@ -48,9 +47,8 @@ class Trials:
         except Exception as e:
             if not isinstance(e, Error):
                 log.exception("task %s: its test launch failed", task.id)
-            known = e if isinstance(e, Error) else Internal(f"test launch of task {task.id}")
             log.warning("task %s: its test launch failed: %s", task.id, e)
-            after = replace(trial, state=LaunchState.FAILED, error=failure(known))
+            after = _failed(task, trial, e)
         if after is trial:
             return None
         return lambda now: noted(now, after) if now.trial == trial else now
@@ -61,12 +59,18 @@ class Trials:
             case LaunchState.WANTED:
                 return self._held(task, trial)
             case LaunchState.CLONING:
-                done = self._errands.turn(owner(task.id), "clone", lambda _: self._cloned(task))
+                done = self._errands.turn(
+                    owner(task.id), "clone", lambda stopped: self._cloned(task, stopped)
+                )
                 if done is None:
                     return trial
                 return replace(trial, state=LaunchState.STARTING, server=done.value)
             case LaunchState.CLEARING:
-                return self._cleared(task, trial)
+                return None if self._is_gone(task) else trial
+            case LaunchState.FAILED:
+                # Its copy takes space that the target itself may need.
+                gone = replace(trial, stands=False, server=None)
+                return gone if self._is_gone(task) else trial
         return self._started(task, source, trial) or trial
 
     def _held(self, task: Task, trial: Launch) -> Launch:
@@ -86,21 +90,15 @@ class Trials:
             raise PointFailed(point.error_code, point.error_msg)
         return replace(trial, state=LaunchState.CLONING, cut_at=point.at)
 
-    def _cloned(self, task: Task) -> TargetServer:
+    def _cloned(self, task: Task, stopped: Stopped) -> TargetServer:
         if not isinstance(self._provider, CanClone):
             raise CannotClone(self._provider.name)
         assert task.server is not None  # noqa: S101 - it is being kept in step
         self._provider.delete(clone_id(task.id))
-        try:
-            clone = self._provider.clone(task.server.id, clone_id(task.id))
-            point = task.run.point(task.trial.point) if task.trial else None
-            if task.state is TaskState.SYNCING and point and _is_written_since(task.server, point):
-                raise CloneOutdated
-        except Exception:
-            # It takes space that the target itself may need.
-            with suppress(Error):
-                self._provider.delete(clone_id(task.id))
-            raise
+        clone = self._provider.clone(task.server.id, clone_id(task.id), stopped=stopped)
+        point = task.run.point(task.trial.point) if task.trial else None
+        if task.state is TaskState.SYNCING and point and _is_written_since(task.server, point):
+            raise CloneOutdated
         return clone
 
     def _started(self, task: Task, source: Any, trial: Launch) -> Launch | None:  # noqa: ANN401
@@ -110,13 +108,22 @@ class Trials:
         wanted = targets.conversion(task, source)
         return self._launching.prepare(owner(task.id), trial, *wanted)
 
-    def _cleared(self, task: Task, trial: Launch) -> Launch | None:
+    def _is_gone(self, task: Task) -> bool:
+        """Whether there is no copy any more; see to it."""
         if not self._errands.stop(owner(task.id)):
-            return trial
+            return False
         done = self._errands.turn(
             clearing(task.id), "clear", lambda _: self._provider.delete(clone_id(task.id))
         )
-        return trial if done is None else None
+        return done is not None
+
+
+def _failed(task: Task, trial: Launch, error: Exception) -> Launch:
+    if trial.state is LaunchState.FAILED:
+        # That it failed is known; its copy, which cannot be thrown away now, goes with the next.
+        return replace(trial, stands=False)
+    known = error if isinstance(error, Error) else Internal(f"test launch of task {task.id}")
+    return replace(trial, state=LaunchState.FAILED, error=failure(known))
 
 
 def _is_written_since(server: TargetServer, point: Point) -> bool:

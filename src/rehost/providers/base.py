@@ -6,6 +6,7 @@ when it passes tests/conformance.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -161,12 +162,18 @@ class CanList(Protocol):
 class CanClone(Protocol):
     """Optional: makes a second server of the disks as they are, to try what they hold."""
 
-    def clone(self, server_id: str, clone_id: str) -> TargetServer:
+    def clone(
+        self, server_id: str, clone_id: str, *, stopped: Callable[[], bool] = lambda: False
+    ) -> TargetServer:
         """A server of its own, turned off, whose network leads nowhere.
 
         The server must be off, and nobody may write its disks while this runs; later writes do not
         reach the clone. Called again with the same ids, it returns the same clone, as it has
         become. Delete it as any other server.
+
+        Copying may take hours, and others wait for the server meanwhile: `stopped` is asked every
+        few seconds. Once it says so this raises CloneStopped; what there is of the clone can be
+        deleted as a clone, or made whole by another call.
         """
 
 

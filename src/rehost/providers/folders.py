@@ -150,9 +150,17 @@ class ServerFolders:
                 log.warning("%s stays: it holds what the service did not make: %s", folder, left)
 
     def clone(
-        self, server_id: str, clone_id: str, *, first: Callable[[Path], None] = lambda _: None
+        self,
+        server_id: str,
+        clone_id: str,
+        *,
+        first: Callable[[Path], None] = lambda _: None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> TargetServer:
-        """A server of its own with a copy of the disks below any layer, after `first`."""
+        """A server of its own with a copy of the disks below any layer, after `first`.
+
+        Raises CloneStopped.
+        """
         if clone_id == server_id:
             raise BadTargetSpec(f"{clone_id!r} cannot be a clone of itself")
         with (
@@ -170,7 +178,7 @@ class ServerFolders:
                 raise BadTargetSpec(f"{clone_id!r} is another server, no clone of {server_id!r}")
             if not record.made:
                 for image, copy in zip(images(origin, source), images(record, folder), strict=True):
-                    copy_image(image, copy)
+                    copy_image(image, copy, stopped=stopped)
                 sync_folder(folder)
                 write(folder, replace(record, made=True))
             return server(record, folder)

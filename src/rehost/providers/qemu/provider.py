@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -98,8 +98,10 @@ class QemuProvider:
             for record, folder in self._folders.all()
         )
 
-    def clone(self, server_id: str, clone_id: str) -> TargetServer:
-        return self._folders.clone(server_id, clone_id, first=_insist_off)
+    def clone(
+        self, server_id: str, clone_id: str, *, stopped: Callable[[], bool] = lambda: False
+    ) -> TargetServer:
+        return self._folders.clone(server_id, clone_id, first=_insist_off, stopped=stopped)
 
     def layer(self, server_id: str) -> TargetServer:
         with self._folders.held(server_id) as (record, folder):
