@@ -19,7 +19,7 @@ from rehost.providers.base import Power, TargetServer
 from rehost.stages import convert
 from rehost.stages.launch import Outcome, watch
 from rehost.stages.task import Action
-from rehost.task_errors import CannotClone, TaskRefuses
+from rehost.task_errors import CannotClone, TaskRefuses, TaskSuperseded
 from tests.unit.identities import house
 from tests.unit.tasks import NotedProvider, NotedRunner, new_source, new_task, stored
 
@@ -361,6 +361,21 @@ def test_trial_waits_for_its_moment_and_is_thrown_away_on_command(home):
     driver.turn()
     assert now(home, task_id).trial is None
     assert clone not in machines.on
+
+
+def test_trial_of_an_older_task_can_be_thrown_away(home):
+    machines = Machines()
+    driver, task_id = copied(home, machines, start_target_server=False)
+    act(home, task_id, Action.TEST)
+    driver.turn()
+    newer = new_task(home, now(home, task_id).source_id)
+    with pytest.raises(TaskSuperseded):
+        act(home, task_id, Action.TEST)
+    act(home, task_id, Action.CLEAR)
+    driver.turn()
+    assert now(home, task_id).trial is None
+    assert machines.clones == set()
+    assert now(home, newer.id).state is TaskState.READY
 
 
 def test_trial_that_does_not_come_up_is_no_failure_of_the_task(home):

@@ -108,7 +108,7 @@ def act(db: sa.Connection, task: Task, action: Action, *, bucket: str = "") -> T
     step = stage.act(task.state, action)
     if action is Action.COLLECT_LOG:
         return _collect_log(db, task, bucket)
-    if not task.current:
+    if not task.current and action is not Action.CLEAR:
         raise TaskSuperseded(task.id)
     if action in STARTS:
         _require_startable(db, task)
