@@ -84,6 +84,26 @@ def test_what_was_stopped_is_begun_again_by_who_still_wants_it(errands, wakes):
     assert result(errands, wakes, "x", lambda _: "whole") == Done("whole")
 
 
+def test_all_of_a_runner_that_is_cut_off_are_told_and_begun_again(wakes):
+    is_cut_off = threading.Event()
+    errands = Errands(wakes, is_cut_off.is_set)
+    begun, ended = threading.Event(), threading.Event()
+
+    def work(stopped):
+        begun.set()
+        while not stopped():
+            pass
+        ended.set()
+        return "late"
+
+    assert errands.turn("a", "x", work) is None
+    assert begun.wait(10)
+    is_cut_off.set()
+    assert ended.wait(10)
+    is_cut_off.clear()
+    assert result(errands, wakes, "x", lambda _: "new") == Done("new")
+
+
 def test_all_are_stopped_when_it_closes(errands):
     ended = threading.Event()
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -91,6 +92,22 @@ def test_one_that_waits_for_its_turn_can_be_stopped(tmp_path, conversions):
     until(lambda: errands.stop(f"t{CONVERSIONS}"))
     conversions.may_end.set()
     until(lambda: prepare(walked, 0))
+
+
+def test_a_runner_that_is_cut_off_touches_no_server(tmp_path, conversions):
+    """Another one may drive the same task by now."""
+    machines, ended = Machines(), threading.Semaphore(0)
+    walked = Launching(machines, Errands(ended.release, lambda: True), tmp_path, limit_s=LIMIT_S)
+    machines.layered = {"t0"}
+    server = TargetServer(id="t0", name="t", disks=())
+    launch = Launch(state=LaunchState.STARTING, server=server)
+    assert prepare(walked, 0) is None
+    assert walked.start("t1", replace(launch, is_prepared=True), None) is None
+    assert walked.take_down("t2", launch, hard=True) is None
+    for _ in range(3):
+        assert ended.acquire(timeout=LIMIT_S)
+    assert (machines.layered, machines.calls) == ({"t0"}, [])
+    assert not conversions.most
 
 
 def test_a_stopped_turn_says_so(tmp_path, conversions):

@@ -8,9 +8,9 @@ import pytest
 from rehost.control import runner as module
 from rehost.control import tasks, trials
 from rehost.control.node import Presence
-from rehost.control.store import commands, sources
+from rehost.control.store import commands, leases, sources
 from rehost.control.store import tasks as table
-from rehost.errors import Error
+from rehost.errors import DatabaseUnavailable, Error
 from rehost.model.task import TaskState
 from rehost.stages.task import Action
 from tests.unit.identities import house
@@ -98,6 +98,25 @@ def test_a_runner_that_stalled_lets_go(home, monkeypatch):
     first.turn()
     assert first.receivers.open == set()
     assert second.receivers.open == {task_id}
+
+
+def test_a_runner_without_its_database_is_cut_off_once_its_leases_lapse(home, monkeypatch):
+    runner = NotedRunner(home, NotedProvider())
+    started(home)
+    runner.turn()
+    assert not runner._is_cut_off()
+
+    def gone(*_, **__):
+        raise DatabaseUnavailable("gone")
+
+    runner._renewed -= module.LEASE_S + 1
+    with monkeypatch.context() as without:
+        without.setattr(leases, "renew", gone)
+        with pytest.raises(DatabaseUnavailable):
+            runner.turn()
+    assert runner._is_cut_off()
+    runner.turn()
+    assert not runner._is_cut_off()
 
 
 def test_a_target_on_another_machine_is_left_to_it(home, tmp_path):

@@ -15,6 +15,16 @@ Stopped = Callable[[], bool]
 Work = Callable[[Stopped], T]
 
 
+class ErrandStopped(Exception):
+    """What an errand raises that was told to stop; what came of it is lost, and this as well."""
+
+
+def insist(stopped: Stopped) -> None:
+    """Raise ErrandStopped if so: another may have begun what would be harmed."""
+    if stopped():
+        raise ErrandStopped
+
+
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
     """What came of an errand."""
@@ -31,10 +41,18 @@ class _Errand:
 
 
 class Errands:
-    """Of one runner, and for its thread alone. `wake` is called whenever one has ended."""
+    """Of one runner, and for its thread alone. `wake` is called whenever one has ended.
 
-    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
+    Once the runner `is_cut_off`, all are told to stop: others may do the same by now.
+    """
+
+    def __init__(
+        self,
+        wake: Callable[[], None] = lambda: None,
+        is_cut_off: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._wake = wake
+        self._is_cut_off = is_cut_off
         self._running: dict[tuple[str, str], _Errand] = {}
 
     def turn(self, owner: str, name: str, work: Work[T]) -> Done[T] | None:
@@ -75,9 +93,15 @@ class Errands:
             errand.thread.join(max(0.0, deadline - time.monotonic()))
 
     def _begin(self, name: str, work: Work[T]) -> _Errand:
+        def stopped() -> bool:
+            if self._is_cut_off():
+                # For good: should the runner come back, it is begun again.
+                errand.stopping.set()
+            return errand.stopping.is_set()
+
         def run() -> None:
             try:
-                errand.value = work(errand.stopping.is_set)
+                errand.value = work(stopped)
             except Exception as e:
                 errand.error = e
             self._wake()

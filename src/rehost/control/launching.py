@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rehost.control.clock import now_ms
-from rehost.control.errands import Errands, Stopped
+from rehost.control.errands import Errands, Stopped, insist
 from rehost.control.task_record import Launch, LaunchState
 from rehost.convert_errors import ConversionStopped
 from rehost.errors import Error
@@ -89,7 +89,9 @@ class Launching:
         """
         server_id = _server(launch).id
         if launch.boot_at is None:
-            begun = self._errands.turn(owner, "boot", lambda _: self._booted(server_id))
+            begun = self._errands.turn(
+                owner, "boot", lambda stopped: self._booted(server_id, stopped)
+            )
             if begun is None:
                 return None
             return replace(launch, boot_at=now_ms(), runs_on=begun.value.said)
@@ -112,13 +114,15 @@ class Launching:
         server_id = _server(launch).id
         # An owner of its own: the errands of the start are stopped at each call.
         done = self._errands.turn(
-            taking_down(owner), "down", lambda _: self.down(server_id, hard=hard)
+            taking_down(owner), "down", lambda stopped: self.down(server_id, stopped, hard=hard)
         )
         return None if done is None else replace(launch, stands=False)
 
-    def down(self, server_id: str, *, hard: bool) -> None:
-        """Turn a server off, and throw away what it wrote; takes a while, and may be repeated."""
+    def down(self, server_id: str, stopped: Stopped, *, hard: bool) -> None:
+        """Turn a server off, and throw away what it wrote: an errand, see there."""
+        insist(stopped)
         self._provider.stop(server_id, hard=hard)
+        insist(stopped)
         if isinstance(self._provider, CanLayer):
             self._provider.drop_layer(server_id)
 
@@ -138,7 +142,7 @@ class Launching:
             # What cannot be undone is not begun.
             return ()
         # What an attempt that was cut off left is in no known state; what runs was started by hand.
-        self.down(server.id, hard=True)
+        self.down(server.id, stopped, hard=True)
         layered = self._provider.layer(server.id)
         plan = convert.plan(report, options)
         if plan.is_empty:
@@ -165,15 +169,16 @@ class Launching:
         finally:
             self._turns.release()
 
-    def _booted(self, server_id: str) -> base.Launch:
+    def _booted(self, server_id: str, stopped: Stopped) -> base.Launch:
         """Whatever was noted: what starts here never writes to the disks themselves."""
+        insist(stopped)
         if isinstance(self._provider, CanLayer) and self._provider.power(server_id) is not Power.ON:
             self._provider.layer(server_id)
         return self._provider.boot(server_id)
 
     def _watched(self, owner: str, server_id: str, probe: Probe | None, stopped: Stopped) -> _Seen:
         # Again: this host may have been turned off meanwhile.
-        self._booted(server_id)
+        self._booted(server_id, stopped)
         if not isinstance(self._provider, HasConsole):
             verdict = Verdict(
                 outcome=Outcome.UNKNOWN, why=NO_CONSOLE, last_lines=(), failed_units=()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rehost.control import trials
-from rehost.control.errands import Errands
+from rehost.control.errands import Errands, Stopped, insist
 from rehost.control.launching import Launching
 from rehost.control.store.leases import Discard
 from rehost.providers.base import Provider
@@ -24,17 +24,19 @@ class LeftOvers:
         """Whether what a task left is gone; see to it, and ask again until it is."""
         task_id = discard.task_id
         # Beside this thread: to free large images may take longer than a lease.
-        if self._errands.turn(task_id, "delete", lambda _: self._delete(discard)) is None:
+        done = self._errands.turn(task_id, "delete", lambda stopped: self._delete(discard, stopped))
+        if done is None:
             return False
         self._launching.forget(task_id)
         (self._logs / f"{task_id}.log").unlink(missing_ok=True)
         return True
 
-    def _delete(self, discard: Discard) -> None:
+    def _delete(self, discard: Discard, stopped: Stopped) -> None:
+        insist(stopped)
         self._provider.delete(trials.clone_id(discard.task_id))
         if discard.server_id is None:
             return
         if discard.kept:
-            self._launching.down(discard.server_id, hard=True)
+            self._launching.down(discard.server_id, stopped, hard=True)
         else:
             self._provider.delete(discard.server_id)

@@ -69,7 +69,7 @@ class Runner:
         self._presence = Presence(data)
         self._holder = self._presence.holder
         self._wake = threading.Event()
-        self._errands = Errands(self._wake.set)
+        self._errands = Errands(self._wake.set, self._is_cut_off)
         self._launching = Launching(provider, self._errands, data / "launches", limit_s=BOOT_S)
         self._starts = Starts(provider, self._launching, probe, change=self._change)
         self._left = LeftOvers(provider, self._errands, self._launching, data / "logs")
@@ -160,8 +160,8 @@ class Runner:
         if now - self._renewed < RENEW_S and self._renewed:
             return
         dead = tuple(self._presence.dead())
-        self._renewed = now
         if not self._held and not dead:
+            self._renewed = now
             return
         before = self._held
         with self._database.write() as db:
@@ -169,12 +169,17 @@ class Runner:
             if dead:
                 leases.lapse(db, dead)
             self._held = leases.held(db, self._holder)
+        self._renewed = now
         for owner in dead:
             self._presence.bury(owner)
         for task_id in self._receivers.tasks - self._held:
             self._receivers.stop(task_id)
         for task_id in before - self._held:
             self._stop_errands(task_id)
+
+    def _is_cut_off(self) -> bool:
+        """Whether this runner could not renew its leases for so long that others have them."""
+        return time.monotonic() - self._renewed > LEASE_S
 
     def _guarded(
         self, task_id: str, step: Callable[[], None], failed: Callable[[str, Exception], None]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from rehost.control import targets, trials
-from rehost.control.errands import Errands, Stopped
+from rehost.control.errands import Errands, Stopped, insist
 from rehost.control.launching import Launching
 from rehost.control.task_record import Launch, LaunchState, Point, Task, failure
 from rehost.control.trials import clearing, clone_id, noted, owner
@@ -94,7 +94,7 @@ class Trials:
         if not isinstance(self._provider, CanClone):
             raise CannotClone(self._provider.name)
         assert task.server is not None  # noqa: S101 - it is being kept in step
-        self._provider.delete(clone_id(task.id))
+        self._thrown_away(task, stopped)
         clone = self._provider.clone(task.server.id, clone_id(task.id), stopped=stopped)
         point = task.run.point(task.trial.point) if task.trial else None
         if task.state is TaskState.SYNCING and point and _is_written_since(task.server, point):
@@ -113,9 +113,13 @@ class Trials:
         if not self._errands.stop(owner(task.id)):
             return False
         done = self._errands.turn(
-            clearing(task.id), "clear", lambda _: self._provider.delete(clone_id(task.id))
+            clearing(task.id), "clear", lambda stopped: self._thrown_away(task, stopped)
         )
         return done is not None
+
+    def _thrown_away(self, task: Task, stopped: Stopped) -> None:
+        insist(stopped)
+        self._provider.delete(clone_id(task.id))
 
 
 def _failed(task: Task, trial: Launch, error: Exception) -> Launch:
