@@ -4,12 +4,15 @@ import threading
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from rehost.control import runner as module
-from rehost.control import tasks, trials
+from rehost.control import starting, tasks, trials
+from rehost.control.errands import Errands
 from rehost.control.node import Presence
 from rehost.control.store import commands, leases, sources
 from rehost.control.store import tasks as table
+from rehost.control.store.schema import tasks as rows
 from rehost.errors import DatabaseUnavailable, Error
 from rehost.model.task import TaskState
 from rehost.stages.task import Action
@@ -117,6 +120,29 @@ def test_a_runner_without_its_database_is_cut_off_once_its_leases_lapse(home, mo
     assert runner._is_cut_off()
     runner.turn()
     assert not runner._is_cut_off()
+
+
+def test_a_runner_that_ends_keeps_what_it_is_still_at_until_its_process_ends(home, monkeypatch):
+    provider = NotedProvider()
+    first, second = NotedRunner(home, provider), NotedRunner(home, provider)
+    busy, idle = started(home).id, started(home).id
+    first.turn()
+    over = threading.Event()
+    first._errands.__class__ = Errands
+    first._errands.turn(starting.owner(busy), "x", lambda _: over.wait(10))
+    monkeypatch.setattr(module, "RENEW_S", 0.01)
+    monkeypatch.setattr(module, "END_S", 0.1)
+    with home.database.write() as db:
+        db.execute(sa.update(rows).values(lease_until=0))
+    first._leave()
+    second._renewed = 0.0
+    second.turn()
+    assert second.receivers.open == {idle}
+    os.close(first._presence._lock)
+    second._renewed = 0.0
+    second.turn()
+    assert second.receivers.open == {idle, busy}
+    over.set()
 
 
 def test_a_target_on_another_machine_is_left_to_it(home, tmp_path):

@@ -84,13 +84,16 @@ class Errands:
                 del self._running[key]
         return all(key[0] != owner for key in self._running)
 
-    def close(self, *, patience_s: float) -> None:
-        """Have all errands end, and wait so long for all of them."""
+    def close(self, *, patience_s: float) -> frozenset[str]:
+        """Have all errands end, and wait so long for all of them; returns whose run on."""
         for errand in self._running.values():
             errand.stopping.set()
         deadline = time.monotonic() + patience_s
         for errand in self._running.values():
             errand.thread.join(max(0.0, deadline - time.monotonic()))
+        return frozenset(
+            owner for (owner, _), errand in self._running.items() if errand.thread.is_alive()
+        )
 
     def _begin(self, name: str, work: Work[T]) -> _Errand:
         def stopped() -> bool:

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ LEASE_S = 20.0
 RENEW_S = 5.0
 LONGEST_S = 60.0  # between tries of what may heal by itself
 BOOT_S = 900.0  # for a target to come up; emulated on a busy host it takes minutes
-END_S = 30.0  # for errands to end with the service; then they are left, and done again
+END_S = 30.0  # for errands to end with the service; then they end with its process
 
 
 @dataclass(kw_only=True)
@@ -145,14 +146,25 @@ class Runner:
             log.warning("%s", text)
 
     def _leave(self) -> None:
-        self._errands.close(patience_s=END_S)
+        busy = self._end_errands()
         self._receivers.close()
         try:
             with self._database.write() as db:
-                leases.lapse(db, (self._holder.owner,))
+                leases.lapse(db, (self._holder.owner,), but=busy)
         except Error as e:
             log.warning("another process waits a moment for this one's tasks: %s", e)
-        self._presence.leave()
+        if not busy:
+            self._presence.leave()
+
+    def _end_errands(self) -> frozenset[str]:
+        """Have them end; the tasks whose do not, which are left when this process has ended."""
+        deadline = time.monotonic() + END_S
+        while busy := self._errands.close(patience_s=RENEW_S):
+            if time.monotonic() > deadline:
+                break
+            with suppress(Error):
+                self._keep_leases()
+        return frozenset(owner.partition("/")[0] for owner in busy)
 
     def _keep_leases(self) -> None:
         """Say that this runner lives, hear whose did not; let go of what another one took."""

@@ -68,13 +68,16 @@ def release(db: sa.Connection, task_id: str, holder: Holder) -> None:
     db.execute(mine.values(lease_owner=None, lease_until=0))
 
 
-def lapse(db: sa.Connection, owners: Iterable[str]) -> None:
-    """End the leases of runners that are known to be dead."""
-    names = list(owners)
+def lapse(db: sa.Connection, owners: Iterable[str], *, but: Iterable[str] = ()) -> None:
+    """End the leases of runners that are known to be dead, or to end, but those on some tasks."""
+    names, kept = list(owners), list(but)
     active = sa.update(tasks).where(tasks.c.active, tasks.c.lease_owner.in_(names))
-    db.execute(active.values(lease_owner=None, lease_until=0))
     left = sa.update(discards).where(discards.c.lease_owner.in_(names))
-    db.execute(left.values(lease_owner=None, lease_until=0))
+    for mine in (
+        active.where(tasks.c.id.not_in(kept)),
+        left.where(discards.c.task_id.not_in(kept)),
+    ):
+        db.execute(mine.values(lease_owner=None, lease_until=0))
 
 
 def left_over(db: sa.Connection, holder: Holder, *, now: int) -> Sequence[Discard]:
