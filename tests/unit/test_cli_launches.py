@@ -97,6 +97,12 @@ def test_start_that_was_broken_off_does_not_look_under_way(known, rehost):
     assert "turned off before it was up" in out
 
 
+def test_test_that_waits_for_its_agent_says_so(known, rehost):
+    known[:] = [[launch(state="wanted", outcome=None, why="the source's agent is not connected")]]
+    out = rehost("tasks", "launches", "web")[1]
+    assert "stands still: the source's agent is not connected" in " ".join(out.split())
+
+
 def test_nothing_started_says_what_to_do(known, rehost):
     known[:] = [[]]
     code, out, err = rehost("tasks", "launches", "web")

@@ -378,6 +378,18 @@ def test_trial_of_an_older_task_can_be_thrown_away(home):
     assert now(home, newer.id).state is TaskState.READY
 
 
+def test_trial_that_waits_for_an_agent_that_is_away_says_so(home):
+    driver, task_id = synchronizing(home, Machines())
+    act(home, task_id, Action.TEST)
+    source_id = now(home, task_id).source_id
+    for connected, why in ((True, ""), (False, "the source's agent is not connected"), (True, "")):
+        with home.database.write() as db:
+            sources.update(db, source_id, {"connected": connected})
+        driver.turn()
+        trial = now(home, task_id).trial
+        assert (trial.state, trial.why) == (LaunchState.WANTED, why)
+
+
 def test_trial_that_does_not_come_up_is_no_failure_of_the_task(home):
     machines = Machines(PANIC)
     driver, task_id = synchronizing(home, machines)

@@ -58,8 +58,9 @@ def verdict(launch: Json) -> tuple[str, str]:
     state = text(launch, "state")
     if state == "starting" and not is_true(launch, "stands"):
         state = "stopped"
+    said = STATES.get(state, state)
     style = "bold red" if state == "failed" else "bold cyan" if state in UNDER_WAY else ""
-    return STATES.get(state, state), style
+    return (f"{said}: {why}" if why and state == "wanted" else said), style
 
 
 def is_under_way(launch: Json) -> bool:

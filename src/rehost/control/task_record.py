@@ -225,7 +225,8 @@ class Launch:
     machine may run. `point` is the number of the moment that the disks hold, `cut_at` when that
     was. `changed` says what was done to make it start, in sentences, once it `is_prepared`;
     `runs_on` what it was started on. `outcome`, `why`, `last_lines` and `failed_units` are the
-    verdict. `error` is JSON, as a task's.
+    verdict; before there is one, `why` says what it waits for, if anything is amiss. `error` is
+    JSON, as a task's.
     """
 
     state: LaunchState

@@ -77,7 +77,7 @@ def cut_off(task: Task) -> Task:
     """The task as something comes between: its agent holds no moment any more."""
     if task.trial is None or task.trial.state not in HOLDING:
         return task
-    failed = replace(task.trial, state=LaunchState.FAILED, error=failure(TrialCutOff()))
+    failed = replace(task.trial, state=LaunchState.FAILED, error=failure(TrialCutOff()), why="")
     return noted(task, failed)
 
 

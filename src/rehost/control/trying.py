@@ -22,6 +22,8 @@ from rehost.task_errors import CannotClone, CloneOutdated, PointFailed, TrialCut
 
 log = logging.getLogger(__name__)
 
+AGENT_AWAY = "the source's agent is not connected"
+
 
 class Trials:
     """Of one runner, and for its thread alone."""
@@ -57,7 +59,7 @@ class Trials:
         """The trial one step further, the same if it waits; None once it is thrown away."""
         match trial.state:
             case LaunchState.WANTED:
-                return self._held(task, trial)
+                return self._held(task, source, trial)
             case LaunchState.CLONING:
                 done = self._errands.turn(
                     owner(task.id), "clone", lambda stopped: self._cloned(task, stopped)
@@ -73,22 +75,23 @@ class Trials:
                 return gone if self._is_gone(task) else trial
         return self._started(task, source, trial) or trial
 
-    def _held(self, task: Task, trial: Launch) -> Launch:
+    def _held(self, task: Task, source: Any, trial: Launch) -> Launch:  # noqa: ANN401 - a row
         """Once the target is what its source was at one moment, and stays so."""
         earlier = [self._errands.stop(each) for each in (owner(task.id), clearing(task.id))]
         if not all(earlier):
             return trial  # one was cut off, or is being thrown away
         if task.state in FINISHED:
             cut_at = task.launch.cut_at if task.launch else None
-            return replace(trial, state=LaunchState.CLONING, cut_at=cut_at)
+            return replace(trial, state=LaunchState.CLONING, cut_at=cut_at, why="")
         if task.state is not TaskState.SYNCING:
             raise TrialCutOff
         point = task.run.point(trial.point)
         if point is None:
-            return trial
+            why = "" if source.connected else AGENT_AWAY
+            return trial if trial.why == why else replace(trial, why=why)
         if point.error_code:
             raise PointFailed(point.error_code, point.error_msg)
-        return replace(trial, state=LaunchState.CLONING, cut_at=point.at)
+        return replace(trial, state=LaunchState.CLONING, cut_at=point.at, why="")
 
     def _cloned(self, task: Task, stopped: Stopped) -> TargetServer:
         if not isinstance(self._provider, CanClone):
@@ -127,7 +130,7 @@ def _failed(task: Task, trial: Launch, error: Exception) -> Launch:
         # That it failed is known; its copy, which cannot be thrown away now, goes with the next.
         return replace(trial, stands=False)
     known = error if isinstance(error, Error) else Internal(f"test launch of task {task.id}")
-    return replace(trial, state=LaunchState.FAILED, error=failure(known))
+    return replace(trial, state=LaunchState.FAILED, error=failure(known), why="")
 
 
 def _is_written_since(server: TargetServer, point: Point) -> bool:

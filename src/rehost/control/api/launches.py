@@ -40,7 +40,8 @@ class ShownLaunch:
     still for it; `boot_at` is when the machine was started, `up_at` when it was up; `downtime_ms`,
     of a final start, is from the cut until then. `stands`: the machine, or what was changed to
     start it, is there. `changed`: what was done to make it start, in sentences. `outcome` is the
-    verdict, once there is one: up, failed or unknown, and `why`.
+    verdict, once there is one: up, failed or unknown, and `why`; while a test is wanted, `why` says
+    what keeps it waiting, if anything is amiss.
     """
 
     kind: Kind
