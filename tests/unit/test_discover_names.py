@@ -7,8 +7,14 @@ import pytest
 
 from rehost.model.server import Card, DeviceName, NamedBy, Root
 from rehost.stages.discover import discover, udev
-from rehost.stages.discover.cards import BY_ADDRESS
-from rehost.stages.discover.device_names import PLACES
+from rehost.stages.discover.blocks import Block, Blocks
+from rehost.stages.discover.cards import LINK
+from rehost.stages.discover.cloud_init import CONFIGURATION, SWITCHED_OFF
+from rehost.stages.discover.device_names import PLACES, WHAT, find_device_names
+from rehost.stages.discover.fillings import Filling, Layout
+from rehost.stages.discover.lvm_limits import DEVICES, FILTER, hides
+from rehost.stages.discover.mounts import Mounts
+from rehost.stages.discover.survey import Survey
 from rehost.system import transcript
 from rehost.system.recording import FILE, RecordedHost
 
@@ -16,7 +22,9 @@ MACHINES = Path(__file__).parents[1] / "machines"
 ROOT_UUID = "0a000001-0000-4000-8000-000000000001"
 SWAP_UUID = "0a000001-0000-4000-8000-000000000005"
 NET = "/sys/class/net"
+CLOUD_INIT = (CONFIGURATION, SWITCHED_OFF)
 MAC = "52:54:00:00:01:01"
+BY_MAC = f"MACAddress={MAC}\n"
 
 
 def ask(*words: str) -> str:
@@ -58,7 +66,7 @@ def card_of(facts_of):
         asked = {
             "cmdline": ask("read", "/proc/cmdline"),
             "renamed": ask("read", f"{NET}/{name}/name_assign_type"),
-            "link": ask("grep", "/etc/systemd/network/10-lan.link", BY_ADDRESS),
+            "link": ask("grep", "/etc/systemd/network/10-lan.link", LINK),
         }
         about |= {asked[key]: transcript.write_text(answer) for key, answer in answers.items()}
         cards: tuple[Card, ...] = facts_of(about).cards
@@ -84,11 +92,29 @@ def test_name_by_address(card_of):
 
 
 def test_name_that_a_link_file_ties_to_the_address(card_of):
-    link = "E:ID_NET_LINK_FILE=/etc/systemd/network/10-lan.link"
-    assert card_of("ens3", link, "E:ID_NET_NAME_SLOT=ens3", link="MACAddress=x\n") is (
-        NamedBy.ADDRESS
-    )
-    assert card_of("ens3", link, "E:ID_NET_NAME_SLOT=ens3", link="") is NamedBy.PLACE
+    told = ("E:ID_NET_LINK_FILE=/etc/systemd/network/10-lan.link", "E:ID_NET_NAME_SLOT=ens3")
+    for match in (BY_MAC, f"Permanent{BY_MAC}", f"{BY_MAC}Path=*\n", f"{BY_MAC}Type=ether\n"):
+        link = f"[Match]\n{match}[Link]\nNamePolicy=\nName=ens3\n"
+        assert card_of("ens3", *told, link=link) is NamedBy.ADDRESS
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "",
+        f"[Match]\n{BY_MAC}[Link]\nWakeOnLan=magic\n",
+        f"[Match]\n{BY_MAC}[Link]\nNamePolicy=kernel slot path\nName=ens3\n",
+        f"[Match]\n{BY_MAC}[Link]\nName=other\n",
+        f"[Match]\n{BY_MAC}Path=pci-0000:0b:00.0\n[Link]\nName=ens3\n",
+        f"[Match]\n{BY_MAC}Driver=vmxnet3\n[Link]\nName=ens3\n",
+        f"[Match]\n{BY_MAC}Virtualization=vmware\n[Link]\nName=ens3\n",
+        "[Match]\nMACAddress=52:54:00:00:01:01 52:54:00:00:01:02\n[Link]\nName=ens3\n",
+        "[Match]\nOriginalName=*\n[Link]\nName=ens3\n",
+    ],
+)
+def test_link_file_for_the_address_that_need_not_give_the_name_elsewhere(card_of, link):
+    told = ("E:ID_NET_LINK_FILE=/etc/systemd/network/10-lan.link", "E:ID_NET_NAME_SLOT=ens3")
+    assert card_of("ens3", *told, link=link) is NamedBy.PLACE
 
 
 def test_kernels_name_counts_only_where_no_other_is_given(card_of):
@@ -127,6 +153,10 @@ def test_passing_names_get_the_uuid_of_what_they_name(facts_of):
         "/dev/disk/by-uuid/1",
         "/dev/disk/by-id/dm-name-vg-root",
         "/dev/disk/by-partlabel/x",
+        "/dev/null",
+        "/dev/cdrom",
+        "/dev/loop0",
+        "/dev/zram0",
     ],
 )
 def test_names_that_last_are_not_reported(facts_of, name):
@@ -161,3 +191,145 @@ def test_root_of_each_kind(facts_of):
     assert facts_of({}, "btrfs-snapshots").root.subvolume == "@"
     assert facts_of({}, "luks-root").root.encrypted
     assert not facts_of({}, "luks").root.encrypted
+
+
+AZURE = "/dev/disk/azure/scsi1/lun0-part1"
+
+
+@pytest.mark.parametrize("name", [AZURE, "/dev/oracleoci/oraclevda1", "/dev/fioa1"])
+def test_any_other_name_of_a_disk_passes(facts_of, name):
+    answers = lines_of("/etc/fstab", f"{name} /data xfs nofail 0 0")
+    answers[ask("resolve", name)] = transcript.write_lines(["/dev/vda1"])
+    assert facts_of(answers).device_names == (
+        DeviceName(file="/etc/fstab", name=name, lasting=f"UUID={ROOT_UUID}"),
+    )
+
+
+def block(name: str, kind: str, *, parent: str = "", below: tuple[str, ...] = ()) -> Block:
+    path = f"/dev/{name}" if kind == "disk" or parent else f"/dev/mapper/{name}"
+    return Block(name=name, path=path, number=name, size=1, kind=kind, parent=parent, slaves=below)
+
+
+def filling(uuid: str, file_system: str = "ext4") -> Filling:
+    return Filling(
+        file_system=file_system,
+        uuid=uuid,
+        mount_point="",
+        used=None,
+        block_size=None,
+        blocks=None,
+        inode_size=None,
+        inodes=None,
+    )
+
+
+@pytest.fixture
+def names_of(tmp_path):
+    """Of a machine with these answers, block devices, and what is on them by their names."""
+
+    def find(answers: dict[str, str], blocks: list[Block], uuids: dict[str, str]):
+        known = {question: [answer] for question, answer in answers.items()}
+        (tmp_path / FILE).write_text(transcript.dump(known))
+        layout = Layout(
+            blocks=Blocks({b.name: b for b in blocks}),
+            mounts=Mounts({}, {}, (), frozenset()),
+            records={},
+            physical_volumes={},
+        )
+        fillings = {name: filling(uuid) for name, uuid in uuids.items()}
+        return find_device_names(Survey(RecordedHost(tmp_path)), layout, fillings)
+
+    return find
+
+
+def test_paths_to_a_disk_do_not_share_its_uuid(names_of):
+    blocks = [
+        block("sda", "disk"),
+        block("sda1", "part", parent="sda"),
+        block("sdb", "disk"),
+        block("sdb1", "part", parent="sdb"),
+        block("mpatha", "mpath", below=("sda", "sdb")),
+        block("mpatha1", "part", below=("mpatha",)),
+    ]
+    name = "/dev/mapper/mpatha1"
+    fstab = lines_of("/etc/fstab", f"{name} /srv xfs defaults 0 2")
+    uuids = {"sda1": "1", "sdb1": "1", "mpatha1": "1"}
+    assert names_of(fstab, blocks, uuids) == (
+        DeviceName(file="/etc/fstab", name=name, lasting="UUID=1"),
+    )
+    uuids["other"] = "1"
+    assert names_of(fstab, blocks, uuids) == (DeviceName(file="/etc/fstab", name=name),)
+
+
+@pytest.mark.parametrize(("kind", "passes"), [("lvm", False), ("crypt", False), ("dm", True)])
+def test_names_that_somebody_chose_last_by_what_they_name(names_of, kind, passes):
+    fstab = lines_of("/etc/fstab", "/dev/mapper/x /srv xfs defaults 0 2")
+    assert bool(names_of(fstab, [block("x", kind)], {"x": "1"})) is passes
+
+
+def test_partition_with_nothing_that_lasts_on_it_is_named_itself(names_of):
+    crypttab = lines_of("/etc/crypttab", "swap /dev/sda2 /dev/urandom swap")
+    blocks = [block("sda", "disk"), *(block(f"sda{n}", "part", parent="sda") for n in (1, 2))]
+    asked = ask("grep", "/run/udev/data/bsda2", "^E:ID_PART_ENTRY_UUID=")
+    answers = {**crypttab, asked: transcript.write_lines(["E:ID_PART_ENTRY_UUID=ab-02"])}
+    assert names_of(answers, blocks, {}) == (
+        DeviceName(file="/etc/crypttab", name="/dev/sda2", lasting="PARTUUID=ab-02"),
+    )
+    twin = {asked.replace("bsda2", "bsda1"): answers[asked]}
+    assert names_of(answers | twin, blocks, {})[0].lasting == ""
+
+
+def test_devices_in_options_and_in_units(names_of):
+    options = next(pattern for _, pattern, device in PLACES if "logdev" in device.pattern)
+    fstab = {
+        ask("grep", "/etc/fstab", options): transcript.write_lines(
+            ["UUID=1 /d xfs noatime,logdev=/dev/sdb1,x=/dev/sdb2 0 0"]
+        )
+    }
+    units = {
+        ask("entries", "/etc/systemd/system"): transcript.write_lines(["a.mount", "b.service"]),
+        ask("grep", "/etc/systemd/system/a.mount", WHAT): transcript.write_lines(
+            ["What=/dev/sdb1"]
+        ),
+    }
+    blocks = [block("sdb", "disk"), block("sdb1", "part", parent="sdb")]
+    assert [(n.file, n.name) for n in names_of(fstab | units, blocks, {"sdb1": "7"})] == [
+        ("/etc/fstab", "/dev/sdb1"),
+        ("/etc/systemd/system/a.mount", "/dev/sdb1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "hidden"),
+    [
+        ('filter = [ "a|^/dev/sda2$|", "r|.*|" ]', True),
+        ('global_filter=["a|/dev/mapper/mpath.*|","r/.*/"]', True),
+        ('filter = [ "r|/dev/cdrom|" ]', False),
+        ('filter = [ "a|.*|" ]', False),
+        ('filter = [ "a|^/dev/vd|", "r|.*|" ]', False),
+        ('filter = [ "a|lvm-pv-uuid|", "r|.*|" ]', False),
+        ('filter = [ "a|(|", "r|.*|" ]', True),
+    ],
+)
+def test_filters_that_hide_virtio_disks_from_lvm(line, hidden):
+    assert hides(line) is hidden
+
+
+def test_what_limits_lvm_is_told_where_it_is_used(facts_of):
+    answers = {
+        ask("resolve", DEVICES): transcript.write_lines([DEVICES]),
+        ask("grep", "/etc/lvm/lvm.conf", FILTER): transcript.write_lines(
+            ['filter = ["a|/dev/sda|", "r|.*|"]']
+        ),
+    }
+    assert facts_of(answers, "lvm-thin-bond").lvm_limits == (DEVICES, "/etc/lvm/lvm.conf")
+    assert facts_of({}, "lvm-thin-bond").lvm_limits == ()
+    assert facts_of(answers).lvm_limits == ()
+
+
+def test_cloud_init_is_told_unless_it_is_switched_off(facts_of):
+    there = {ask("resolve", path): transcript.write_lines([path]) for path in CLOUD_INIT}
+    (configuration, _) = there
+    assert facts_of({}).cloud_init is False
+    assert facts_of({configuration: there[configuration]}).cloud_init is True
+    assert facts_of(there).cloud_init is False

@@ -111,7 +111,7 @@ class NamedBy(StrEnum):
 
     KERNEL = "kernel"  # in the order in which the kernel finds cards: eth0
     PLACE = "place"  # by slot, port or firmware: ens3, enp0s2
-    ADDRESS = "address"  # by its MAC address: enx525400123456, or a file says so
+    ADDRESS = "address"  # by its MAC address alone: enx525400123456, or a file says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +127,8 @@ class Card:
 class DeviceName:
     """A file names a block device in a way that another machine does not share: /dev/sda1.
 
-    `lasting` is the name that goes with what is on it, "UUID=…"; "" if there is none that is its
-    own.
+    `lasting` is the name that goes with what is on it, "UUID=…", or with its partition,
+    "PARTUUID=…"; "" if there is none that is its own.
     """
 
     file: Text
@@ -185,6 +185,9 @@ class Facts:
     cards: tuple[Card, ...] | None = None
     device_names: tuple[DeviceName, ...] | None = None
     root: Root | None = None
+    cloud_init: bool | None = None  # it is installed, and not switched off as a whole
+    # Files that let LVM see only devices named as this machine alone names them.
+    lvm_limits: tuple[Text, ...] | None = None
     missing: tuple[Missing, ...] = ()
 
 

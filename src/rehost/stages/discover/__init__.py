@@ -10,6 +10,7 @@ from rehost.model.server import Facts, Hardware, OsType, Report
 from rehost.stages.discover import load
 from rehost.stages.discover.boot import Boot, find_boot, find_boot_loader
 from rehost.stages.discover.cards import find_cards
+from rehost.stages.discover.cloud_init import has_cloud_init
 from rehost.stages.discover.disks import raw_devices
 from rehost.stages.discover.fit import fit
 from rehost.stages.discover.hardware import find_hardware
@@ -109,6 +110,8 @@ def _facts(survey: Survey, storage: Storage | None, system: System, boot: Boot) 
         cards=survey.attempt("facts.cards", lambda: find_cards(survey)),
         device_names=storage.device_names if storage else None,
         root=storage.root if storage else None,
+        cloud_init=survey.attempt("facts.cloud_init", lambda: has_cloud_init(survey)),
+        lvm_limits=storage.lvm_limits if storage else None,
     )
 
 

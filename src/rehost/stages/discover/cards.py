@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from rehost.model.server import Card, NamedBy
 from rehost.stages.discover.networks import NET
 from rehost.stages.discover.survey import Survey
+from rehost.system import link_file
 
 ETHERNET = "1"  # ARPHRD_ETHER
 RENAMED = "4"  # NET_NAME_RENAMED, in name_assign_type
@@ -13,7 +14,8 @@ BY_PLACE = ("ONBOARD", "SLOT", "PATH")
 COUNTED = re.compile(r"eth\d+")
 PLACED = re.compile(r"(en|wl)(P\d+)?[ops]\d|em\d|p\d+p\d")
 ADDRESSED = re.compile(r"enx[0-9a-f]{12}")
-BY_ADDRESS = r"(?i)^\s*(Permanent)?MACAddress="
+# All of a .link file that is not a comment, without the one secret that it may have.
+LINK = r"^\s*(\[|(?!WakeOnLanPassword)\w+\s*=)"
 
 
 def find_cards(survey: Survey) -> tuple[Card, ...]:
@@ -28,6 +30,29 @@ def parse(lines: tuple[str, ...]) -> dict[str, str]:
     """udev's properties of a network device, without their prefix ID_NET_."""
     pairs = (line.removeprefix("E:ID_NET_").partition("=") for line in lines)
     return {key: value for key, _, value in pairs}
+
+
+def is_tied(link: tuple[str, ...], name: str) -> bool:
+    """Whether a .link file's lines give this name to the card with one address, wherever it is.
+
+    A policy goes before `Name=`, and by it the card may have another name elsewhere.
+    """
+    entries = tuple(_entries(link))
+    policy = [value for section, key, value in entries if (section, key) == ("Link", "NamePolicy")]
+    names = [value for section, key, value in entries if (section, key) == ("Link", "Name")]
+    match = [(key, value) for section, key, value in entries if section == "Match"]
+    return names[-1:] == [name] and not any(policy) and link_file.is_by_address(match)
+
+
+def _entries(lines: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
+    """Section, key and value."""
+    section = ""
+    for line in map(str.strip, lines):
+        key, equals, value = line.partition("=")
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif equals:
+            yield section, key.strip(), value.strip()
 
 
 def _is_card(survey: Survey, name: str) -> bool:
@@ -53,7 +78,7 @@ def _reasons(
     survey: Survey, name: str, known: Mapping[str, str], *, counted: bool
 ) -> Iterator[NamedBy]:
     """The first is the one that counts."""
-    if survey.grep(known.get("LINK_FILE", ""), BY_ADDRESS) if "LINK_FILE" in known else ():
+    if "LINK_FILE" in known and is_tied(survey.grep(known["LINK_FILE"], LINK), name):
         yield NamedBy.ADDRESS
     if name == known.get("NAME_MAC"):
         yield NamedBy.ADDRESS

@@ -13,12 +13,26 @@ PASSING = re.compile(
     r"/dev/(([shv]|xv)d[a-z]+\d*|nvme\d+n\d+(p\d+)?|mmcblk\d+(p\d+)?|dm-\d+|cciss/.+"
     r"|disk/by-path/.+|disk/by-id/(?!dm-|md-|lvm-).+)"
 )
+# Names that go with what is on a device.
+LASTING = re.compile(
+    r"/dev/(disk/by-(uuid|label|partuuid|partlabel)/.+|disk/by-id/md-.+|md(\d|/|_d).*)"
+)
+NAMED = frozenset({"lvm", "crypt"})  # kinds of devices whose names somebody chose
 # A file, the lines of it that matter, and the device in such a line.
 PLACES = (
     ("/etc/fstab", r"^\s*/dev/", re.compile(r"^\s*(\S+)")),
     ("/etc/crypttab", r"^\s*[^#\s]+\s+/dev/", re.compile(r"^\s*\S+\s+(\S+)")),
     ("/proc/cmdline", r"(root|resume)=/dev/", re.compile(r"\b(?:root|resume)=(\S+)")),
+    # A device of a btrfs, a journal or a log elsewhere.
+    (
+        "/etc/fstab",
+        r"^\s*[^#\s]+\s.*[\s,](device|logdev|rtdev|journal_path|x-systemd\.\w+)=/dev/",
+        re.compile(r"[\s,](?:device|logdev|rtdev|journal_path|x-systemd\.\w+)=(/dev/[^\s,]+)"),
+    ),
 )
+UNITS = "/etc/systemd/system"
+UNIT = re.compile(r".+\.(mount|swap)")
+WHAT = r"^\s*What\s*=\s*/dev/"
 BTRFS = "btrfs"  # has the same UUID on each of its devices
 
 
@@ -29,6 +43,7 @@ def find_device_names(
     return tuple(
         DeviceName(file=file, name=name, lasting=_lasting(survey, layout.blocks, fillings, name))
         for file, name in dict.fromkeys(_named(survey))
+        if _passes(survey, layout.blocks, name)
     )
 
 
@@ -50,16 +65,57 @@ def find_root(layout: Layout, fillings: Mapping[str, Filling]) -> Root | None:
 def _named(survey: Survey) -> Iterator[tuple[str, str]]:
     for file, pattern, device in PLACES:
         for line in survey.grep(file, pattern):
-            yield from ((file, name) for name in device.findall(line) if PASSING.fullmatch(name))
+            yield from ((file, name) for name in device.findall(line) if name.startswith("/dev/"))
+    for unit in filter(UNIT.fullmatch, survey.entries(UNITS)):
+        for line in survey.grep(f"{UNITS}/{unit}", WHAT):
+            yield f"{UNITS}/{unit}", line.partition("=")[2].strip()
+
+
+def _passes(survey: Survey, blocks: Blocks, name: str) -> bool:
+    """What is no disk of the machine (a loop device, a CD-ROM, /dev/null) is as it is elsewhere."""
+    if LASTING.fullmatch(name):
+        return False
+    if PASSING.fullmatch(name):
+        return True
+    block = _block(survey, blocks, name)
+    return bool(block and block.kind not in NAMED)
 
 
 def _lasting(survey: Survey, blocks: Blocks, fillings: Mapping[str, Filling], name: str) -> str:
-    block = blocks.at(name) or _real(survey, blocks, name)
-    filling = fillings.get(block.name) if block else None
-    if not filling or not filling.uuid:
+    block = _block(survey, blocks, name)
+    if not block:
         return ""
-    same = [f for f in fillings.values() if f.uuid == filling.uuid]
-    return f"UUID={filling.uuid}" if len(same) == 1 or filling.file_system == BTRFS else ""
+    filling = fillings.get(block.name)
+    if not filling or not filling.uuid:
+        return _by_partition(survey, blocks, block)
+    same = [n for n, f in fillings.items() if f.uuid == filling.uuid and not _is_path(blocks, n)]
+    return f"UUID={filling.uuid}" if len(same) <= 1 or filling.file_system == BTRFS else ""
+
+
+def _by_partition(survey: Survey, blocks: Blocks, block: Block) -> str:
+    """For swap with a key that is new each time, for instance: nothing on it has a name."""
+    own = _partition_uuid(survey, block)
+    others = (b for b in blocks.all.values() if b != block and not _is_path(blocks, b.name))
+    is_alone = own and all(_partition_uuid(survey, b) != own for b in others)
+    return f"PARTUUID={own}" if is_alone else ""
+
+
+def _partition_uuid(survey: Survey, block: Block) -> str:
+    if block.kind != "part":
+        return ""
+    lines = survey.grep(f"/run/udev/data/b{block.number}", "^E:ID_PART_ENTRY_UUID=")
+    return "".join(lines[:1]).partition("=")[2]
+
+
+def _is_path(blocks: Blocks, name: str) -> bool:
+    """One way of several to what is the same disk: the map above it is the one that counts."""
+    block = blocks.all.get(name)
+    paths = {slave for b in blocks.all.values() if b.kind == "mpath" for slave in b.slaves}
+    return bool(block and {block.name, block.parent} & paths)
+
+
+def _block(survey: Survey, blocks: Blocks, name: str) -> Block | None:
+    return blocks.at(name) or _real(survey, blocks, name)
 
 
 def _real(survey: Survey, blocks: Blocks, name: str) -> Block | None:

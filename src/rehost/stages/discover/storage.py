@@ -11,6 +11,7 @@ from rehost.stages.discover.blocks import Block, Blocks, find_blocks
 from rehost.stages.discover.btrfs import find_btrfs
 from rehost.stages.discover.device_names import find_device_names, find_root
 from rehost.stages.discover.fillings import Filling, Layout, fill
+from rehost.stages.discover.lvm_limits import find_lvm_limits
 from rehost.stages.discover.mounts import find_mounts
 from rehost.stages.discover.roles import find_roles
 from rehost.stages.discover.survey import Survey
@@ -30,6 +31,7 @@ class Storage:
     grub_in_mbr: bool
     device_names: tuple[DeviceName, ...] | None
     root: Root | None
+    lvm_limits: tuple[str, ...] | None
 
 
 def find_storage(survey: Survey) -> Storage:
@@ -53,6 +55,9 @@ def find_storage(survey: Survey) -> Storage:
             "facts.device_names", lambda: find_device_names(survey, layout, fillings)
         ),
         root=find_root(layout, fillings),
+        lvm_limits=survey.attempt(
+            "facts.lvm_limits", lambda: find_lvm_limits(survey, layout.blocks)
+        ),
     )
 
 

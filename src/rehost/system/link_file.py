@@ -1,0 +1,23 @@
+"""systemd.link(5): which conditions of a .link file's [Match] hold for a card wherever it is."""
+
+from collections.abc import Iterable
+
+ADDRESSES = frozenset({"MACAddress", "PermanentMACAddress"})
+ETHERNET = "ether"
+
+
+def is_by_address(match: Iterable[tuple[str, str]]) -> bool:
+    """Whether the keys and values of [Match] tell one card by its address and by nothing else.
+
+    A slot, a driver or a hypervisor is another one on other hardware, and then the file is for
+    no card at all.
+    """
+    known = tuple((key, value.strip()) for key, value in match)
+    addresses = {word.lower() for key, value in known if key in ADDRESSES for word in value.split()}
+    return len(addresses) == 1 and all(_holds(key, value) for key, value in known)
+
+
+def _holds(key: str, value: str) -> bool:
+    if key in ADDRESSES or not value:
+        return True
+    return (key in {"Path", "OriginalName"} and value == "*") or (key, value) == ("Type", ETHERNET)
