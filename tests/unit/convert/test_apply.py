@@ -82,3 +82,43 @@ def test_bytes_that_are_no_text_come_back_as_they_were():
     guest.files["/etc/fstab"] = b"\xff\xfe\n/dev/sda1 /\xe9 ext4\r\n"
     list(apply(guest, Plan(reasons=(), devices=(NAMED,))))
     assert guest.files["/etc/fstab"] == b"\xff\xfe\nUUID=1 /\xe9 ext4\r\n"
+
+
+TOLD = DeviceName(file="/proc/cmdline", name="/dev/sda2", lasting="UUID=2")
+
+
+def test_what_the_kernel_is_told_by_no_file_that_is_known_is_said_aloud():
+    plan = Plan(reasons=(), devices=(TOLD,))
+    (said,) = apply(MemoryGuest({"/etc/fstab": "UUID=2 / ext4 defaults 0 1\n"}), plan)
+    assert said.startswith("WARNING: the kernel was started with /dev/sda2")
+    grub = "/boot/grub/grub.cfg"
+    guest = MemoryGuest({grub: "linux /vmlinuz root=/dev/sda2 ro\n"})
+    for again in (list(apply(guest, plan)), list(apply(guest, plan))):
+        assert not any("WARNING" in sentence for sentence in again)
+
+
+def test_grub_s_environment_without_room_is_said_aloud():
+    path = "/boot/grub2/grubenv"
+    full = f"# GRUB Environment Block\nkernelopts=root=/dev/sda2 {'x' * 2000}"[:1023] + "\n"
+    lasting = DeviceName(file="/proc/cmdline", name="/dev/sda2", lasting=f"UUID={'1' * 36}")
+    said = list(apply(MemoryGuest({path: full}), Plan(reasons=(), devices=(lasting,))))
+    assert any(s.startswith(f"WARNING: {path} has no room for UUID=1") for s in said)
+
+
+def test_lvm_sees_all_disks_again():
+    path = "/etc/lvm/devices/system.devices"
+    guest = MemoryGuest({path: "IDTYPE=sys_wwid IDNAME=naa.6\n"})
+    plan = Plan(reasons=(), lvm_limits=(path,))
+    assert not plan.is_empty
+    assert len(list(apply(guest, plan))) == 1
+    assert guest.files == {f"{path}.rehost": b"IDTYPE=sys_wwid IDNAME=naa.6\n"}
+    assert guest.modes == {f"{path}.rehost": 0o600}
+    assert list(apply(guest, plan)) == []
+
+
+def test_units_that_name_devices_are_changed():
+    path = "/etc/systemd/system/srv.mount"
+    named = DeviceName(file=path, name="/dev/sdb1", lasting="UUID=3")
+    guest = MemoryGuest({path: "[Mount]\nWhat=/dev/sdb1\nWhere=/srv\n"})
+    list(apply(guest, Plan(reasons=(), devices=(named,))))
+    assert "What=/dev/disk/by-uuid/3\n" in guest.text(path)

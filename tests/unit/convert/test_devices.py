@@ -7,6 +7,7 @@ from rehost.stages.convert.devices import (
     edit_crypttab,
     edit_environment,
     edit_fstab,
+    edit_unit,
 )
 
 NAMES = {
@@ -25,6 +26,11 @@ NAMES = {
         ("/dev/sda10 /x ext4\n", "/dev/sda10 /x ext4\n"),
         ("#/dev/sda1 / ext4\n", "#/dev/sda1 / ext4\n"),
         ("# / was on /dev/sda1 before\n", "# / was on /dev/sda1 before\n"),
+        (
+            "UUID=7 /d xfs noatime,logdev=/dev/sda1 0 0\n",
+            "UUID=7 /d xfs noatime,logdev=/dev/disk/by-uuid/1111 0 0\n",
+        ),
+        ("#UUID=7 /d xfs logdev=/dev/sda1\n", "#UUID=7 /d xfs logdev=/dev/sda1\n"),
         ("/srv/a /srv/b none bind,x-was=/dev/sda1\n", "/srv/a /srv/b none bind,x-was=/dev/sda1\n"),
     ],
 )
@@ -45,6 +51,8 @@ def test_crypttab_names_what_is_on_a_device():
         ("linux /vmlinuz root=/dev/sda1 ro quiet", "linux /vmlinuz root=UUID=1111 ro quiet"),
         ('X="root=/dev/sda1 resume=/dev/sda5"', 'X="root=UUID=1111 resume=UUID=5555"'),
         ("RESUME=/dev/sda5", "RESUME=UUID=5555"),
+        ('RESUME="/dev/sda5"', 'RESUME="UUID=5555"'),
+        ("root='/dev/sda1' ro", "root='UUID=1111' ro"),
         ("root=/dev/sda10", "root=/dev/sda10"),
         ("root=/dev/mapper/vg-root", "root=/dev/mapper/vg-root"),
         ("set root='hd0,msdos1'", "set root='hd0,msdos1'"),
@@ -53,6 +61,13 @@ def test_crypttab_names_what_is_on_a_device():
 )
 def test_command_lines_name_root_and_resume_devices(line, edited):
     assert edit_command_lines(f"a\n{line}\nb\n", NAMES) == f"a\n{edited}\nb\n"
+
+
+def test_units_name_paths():
+    unit = "[Mount]\n# What=/dev/sda1\nWhat=/dev/sda1\nWhere=/dev/sda5\n"
+    edited = unit.replace("\nWhat=/dev/sda1", "\nWhat=/dev/disk/by-uuid/1111")
+    assert edit_unit(unit, NAMES) == edited
+    assert "by-partuuid/ab-02" in edit_unit(unit, {"/dev/sda1": "PARTUUID=ab-02"})
 
 
 def test_grub_s_environment_stays_as_long_as_it_is():

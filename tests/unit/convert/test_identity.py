@@ -21,6 +21,12 @@ def test_short_name_follows_the_long_one_and_localhost_stays():
         "127.0.0.1 localhost\n127.0.1.1 web.example.org web\n"
     )
     assert edit_hosts(text, "localhost", "web") == text
+    assert edit_hosts(text, "localhost.localdomain", "web.example.org") == text
+
+
+def test_addresses_in_hosts_are_no_names():
+    text = "fd00::db1 db1.example.org db1\n\tdb1::1\tdb1\n\n"
+    assert edit_hosts(text, "db1", "web") == "fd00::db1 web.example.org web\n\tdb1::1\tweb\n\n"
 
 
 def test_names_in_hosts_done_again_stay():

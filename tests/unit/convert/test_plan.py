@@ -122,3 +122,31 @@ def test_own_host_name_is_no_change():
     report = linux(hostname="db1", cards=(KEPT,))
     assert plan(report, Options(hostname="db1")).is_empty
     assert plan(report, Options(hostname="db2")).hostname == "db2"
+
+
+def test_cloud_init_is_kept_out_also_where_no_name_must_be_tied():
+    by_address = Card(name="ens3", mac=MAC, named_by=NamedBy.ADDRESS)
+    for card in (KEPT, by_address):
+        made = plan(linux(cards=(card,), cloud_init=True), NONE)
+        assert made.network == Wish(names={card.name: MAC})
+        assert made.reasons[-1] == "cloud-init is kept from describing the network anew"
+        for absent in (False, None):
+            assert plan(linux(cards=(card,), cloud_init=absent), NONE).is_empty
+    twins = tuple(Card(name=name, mac=MAC, named_by=NamedBy.PLACE) for name in ("ens3", "ens4"))
+    made = plan(linux(cards=twins, cloud_init=True), NONE)
+    assert made.network == Wish(names={"ens3": MAC, "ens4": MAC})
+    assert plan(linux(cards=(), cloud_init=True), NONE).is_empty
+
+
+def test_lvm_s_devices_file_goes_and_a_filter_is_named():
+    devices, filters = "/etc/lvm/devices/system.devices", "/etc/lvm/lvm.conf"
+    made = plan(linux(cards=(KEPT,), lvm_limits=(devices, filters)), NONE)
+    assert (made.lvm_limits, made.is_empty) == ((devices,), False)
+    assert made.reasons[-2].startswith(devices)
+    assert "filter" in made.reasons[-1]
+    assert plan(linux(cards=(KEPT,), lvm_limits=(filters,)), NONE).is_empty
+
+
+def test_addresses_that_no_card_has_are_refused():
+    for mac in ("01:00:5e:00:00:01", "00:00:00:00:00:00"):
+        assert "no card can have" in plan(linux(cards=(SLOT,)), Options(macs={"ens3": mac})).refused

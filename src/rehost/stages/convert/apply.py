@@ -16,6 +16,7 @@ def apply(guest: Guest, plan: Plan) -> Iterator[str]:
     New SSH host keys are new ones each time.
     """
     yield from _name_devices(guest, plan)
+    yield from _free_lvm(guest, plan)
     if plan.network:
         yield from _rewrite_network(guest, plan.network)
     yield from _rename(guest, plan)
@@ -31,12 +32,48 @@ def _name_devices(guest: Guest, plan: Plan) -> Iterator[str]:
         return
     yield from _edit(guest, devices.FSTAB, lambda text: devices.edit_fstab(text, names))
     yield from _edit(guest, devices.CRYPTTAB, lambda text: devices.edit_crypttab(text, names))
+    for unit in {d.file for d in plan.devices if d.file.startswith(devices.UNITS)}:
+        yield from _edit(guest, unit, lambda text: devices.edit_unit(text, names))
     for patterns, edit in (
         (devices.COMMAND_LINES, devices.edit_command_lines),
         (devices.ENVIRONMENTS, devices.edit_environment),
     ):
         for path in (path for pattern in patterns for path in guest.glob(pattern)):
             yield from _edit(guest, path, lambda text: edit(text, names))  # noqa: B023
+    yield from _told_nowhere(guest, plan)
+
+
+def _told_nowhere(guest: Guest, plan: Plan) -> Iterator[str]:
+    """What the kernel was told, and no file that is known tells it: it is told so again."""
+    told: set[str] = set()
+    for pattern in (*devices.COMMAND_LINES, *devices.ENVIRONMENTS):
+        for path in guest.glob(pattern):
+            content = guest.read(path)
+            found = devices.parameters((content or b"").decode(errors="surrogateescape"))
+            told |= found
+            for name, lasting in {d.name: d.lasting for d in plan.devices}.items():
+                if name in found:
+                    yield (
+                        f"WARNING: {path} has no room for {lasting} instead of {name}: the target "
+                        "may not start"
+                    )
+    for device in plan.devices:
+        if device.file == devices.KERNEL and device.lasting not in told:
+            yield (
+                f"WARNING: the kernel was started with {device.name}, and no boot loader's file "
+                f"says so: it could not be replaced by {device.lasting}, and the target may not "
+                "start. On the source, name it by its UUID where its boot loader has it from"
+            )
+
+
+def _free_lvm(guest: Guest, plan: Plan) -> Iterator[str]:
+    """It is kept under another name, for whoever made it."""
+    for path in plan.lvm_limits:
+        content = guest.read(path)
+        if content is not None:
+            guest.write(f"{path}.rehost", content, mode=0o600)
+            guest.remove(path)
+            yield f"{path}: renamed to {path}.rehost, as the target's disks are not in it"
 
 
 def _with_virtio(text: str) -> str:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -55,6 +56,19 @@ class Guest(Protocol):
         """The paths that fit, sorted."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What is known of a system before it is opened.
+
+    `sectors`: those of disks that have not 512 bytes, by the disks' names. `names`: UUIDs of what
+    the system's /etc/fstab names in a way that its own machine alone has.
+    """
+
+    root: Root | None = None
+    sectors: Mapping[str, int] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
 class Appliance:
     """A copied system that libguestfs holds open."""
 
@@ -63,17 +77,19 @@ class Appliance:
         self._stopped = stopped
         self.root = ""
 
-    def open(self, disks: Sequence[TargetDisk], root: Root | None, sectors: dict[str, int]) -> None:
+    def open(self, disks: Sequence[TargetDisk], opening: Opening) -> None:
         described = [
             {
                 "path": str(disk.path),
                 "format": str(disk.format),
-                "sector": sectors.get(disk.name, SECTOR),
+                "sector": opening.sectors.get(disk.name, SECTOR),
             }
             for disk in disks
         ]
-        wanted = {"uuid": root.uuid if root else "", "subvolume": root.subvolume if root else ""}
-        opened = self._ask("open", OPEN_LIMIT_S, disks=described, root=wanted)
+        root = opening.root or Root()
+        wanted = {"uuid": root.uuid, "subvolume": root.subvolume}
+        names = dict(opening.names)
+        opened = self._ask("open", OPEN_LIMIT_S, disks=described, root=wanted, names=names)
         self.root = opened["root"]
 
     def read(self, path: str) -> bytes | None:
@@ -118,8 +134,7 @@ class Appliance:
 @contextmanager
 def opened(
     disks: Sequence[TargetDisk],
-    root: Root | None,
-    sectors: dict[str, int],
+    opening: Opening,
     *,
     accelerated: bool,
     log: Path,
@@ -134,7 +149,7 @@ def opened(
     child = Child(argv, environ=environment(accelerated=accelerated))
     try:
         appliance = Appliance(child, stopped)
-        appliance.open(disks, root, sectors)
+        appliance.open(disks, opening)
         yield appliance
         appliance.close()
     except BaseException:

@@ -20,6 +20,7 @@ REMOVED = (
     "/var/lib/systemd/credential.secret",
 )
 WORD = r"(?<![\w.-]){}(?![\w-])"
+FIRST = re.compile(r"(\s*\S*)(.*)", re.DOTALL)
 RSA_BITS = 3072
 
 
@@ -29,13 +30,16 @@ class KeyPair(NamedTuple):
 
 
 def edit_hosts(text: str, old: str, new: str) -> str:
-    """The old name becomes the new one, also where a domain follows it; "localhost" stays."""
+    """The old name becomes the new one, also where a domain follows it; localhost stays.
+
+    The first word of a line is an address, which may look like a name: fd00::db1.
+    """
     short = (old.partition(".")[0], new.partition(".")[0])
     # Done again, a name that only gets a domain must not get it twice.
     names = [
         (before, after)
         for before, after in ((old, new), short)
-        if before not in ("", "localhost") and not after.startswith(f"{before}.")
+        if before.partition(".")[0] not in ("", "localhost") and not after.startswith(f"{before}.")
     ]
     return "".join(_rename(line, names) for line in text.splitlines(keepends=True))
 
@@ -64,9 +68,10 @@ def host_key(path: str, comment: str) -> KeyPair | None:
 def _rename(line: str, names: Iterable[tuple[str, str]]) -> str:
     if line.lstrip().startswith("#"):
         return line
+    address, named = FIRST.findall(line)[0]
     for old, new in names:
-        line = re.sub(WORD.format(re.escape(old)), lambda _: new, line)  # noqa: B023
-    return line
+        named = re.sub(WORD.format(re.escape(old)), lambda _: new, named)  # noqa: B023
+    return f"{address}{named}"
 
 
 def _rsa() -> rsa.RSAPrivateKey:

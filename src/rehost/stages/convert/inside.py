@@ -25,6 +25,7 @@ except ImportError:
 NEEDED = ("/", "/boot", "/etc", "/usr", "/var", "/var/lib")
 WELCOME = ("/boot/efi", "/efi")
 NEW = ".rehost-new"
+LOCKS = "ia"
 PR_SET_PDEATHSIG = 1
 
 
@@ -38,8 +39,13 @@ class System:
     def __init__(self) -> None:
         self.g: Any = None
 
-    def open(self, disks: list[dict[str, Any]], root: dict[str, str]) -> dict[str, str]:
-        """`root` has the uuid and subvolume that are expected, each "" if not known."""
+    def open(
+        self, disks: list[dict[str, Any]], root: dict[str, str], names: dict[str, str]
+    ) -> dict[str, str]:
+        """`root` has the uuid and subvolume that are expected, each "" if not known.
+
+        `names` are UUIDs of devices that the system's fstab names as only its old machine does.
+        """
         if guestfs is None:
             raise Wrong("missing", "python3-guestfs is not installed")
         self.g = g = guestfs.GuestFS(python_return_dict=True)
@@ -49,7 +55,7 @@ class System:
             g.add_drive_opts(disk["path"], format=disk["format"], **options)
         g.launch()
         found = self._choose(g.inspect_os(), root)
-        self._mount(found)
+        self._mount(found, names)
         g.set_trace(False)  # contents of files, and keys, are not for the log
         return {"root": found}
 
@@ -90,12 +96,34 @@ class System:
         found = sorted(f"{name} ({kind})" for name, kind in self.g.list_filesystems().items())
         return f"there are {', '.join(found)}" if found else "they are empty"
 
-    def _mount(self, root: str) -> None:
+    def _mount(self, root: str, names: dict[str, str]) -> None:
         # A system may not say, or not truly, where its own root is: the kernel was told.
-        points = {**self.g.inspect_get_mountpoints(root), "/": root}
-        for point in sorted(points, key=len):
+        self._mount_one(root, "/")
+        points = {**self.g.inspect_get_mountpoints(root), **self._renamed(names)}
+        for point in sorted(points.keys() - {"/"}, key=len):
             if point in NEEDED + WELCOME:
                 self._mount_one(points[point], point)
+
+    def _renamed(self, names: dict[str, str]) -> dict[str, str]:
+        """Where there is what libguestfs knows no device for, or that of another machine."""
+        if not self.g.is_file("/etc/fstab", followsymlinks=True):
+            return {}
+        text = self.g.read_file("/etc/fstab").decode(errors="replace")
+        entries = [words for words in map(str.split, text.splitlines()) if len(words) > 3]
+        found = {}
+        for name, point, _, options in (words[:4] for words in entries if words[0] in names):
+            if point in NEEDED + WELCOME:
+                try:
+                    found[point] = self._at(names[name], options.split(","))
+                except RuntimeError:
+                    continue  # libguestfs may know better
+        return found
+
+    def _at(self, uuid: str, options: list[str]) -> str:
+        """A device, or a subvolume as libguestfs calls it."""
+        device: str = self.g.findfs_uuid(uuid)
+        named = [o[len("subvol=") :].strip("/") for o in options if o.startswith("subvol=")]
+        return f"btrfsvol:{device}/{named[-1]}" if named else device
 
     def _mount_one(self, device: str, point: str) -> None:
         try:
@@ -119,7 +147,23 @@ class System:
             self._label(posixpath.dirname(real), real + NEW)
         else:
             self.g.copy_attributes(real, real + NEW, all=True)
+        flags = "" if is_new else self._unlock(real)
         self.g.rename(real + NEW, real)
+        if flags:
+            self.g.set_e2attrs(real, flags)
+
+    def _unlock(self, real: str) -> str:
+        """Take the flags off (chattr +i, +a) with which nothing could replace it; which they were.
+
+        Others than ext filesystems may have none to tell.
+        """
+        try:
+            flags = "".join(flag for flag in self.g.get_e2attrs(real) if flag in LOCKS)
+        except RuntimeError:
+            return ""
+        if flags:
+            self.g.set_e2attrs(real, flags, clear=True)
+        return flags
 
     def _place(self, path: str) -> tuple[str, bool]:
         """Where a file really is, and whether it has to be made, its folder too."""
@@ -150,6 +194,8 @@ class System:
                 self.g.lsetxattr("security.selinux", label, len(value), path)
 
     def remove(self, path: str) -> None:
+        if self.g.is_file(path):
+            self._unlock(path)
         self.g.rm_f(path)
 
     def glob(self, pattern: str) -> list[str]:

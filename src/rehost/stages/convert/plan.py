@@ -15,6 +15,7 @@ NEEDED = ("virtio_pci", "virtio_blk")  # what a provider's disks are attached wi
 VIRTUAL = re.compile(r".*[.@]|(bond|br|team|vlan|virbr|docker|veth|tun|tap)", re.IGNORECASE)
 NUMBERED = re.compile(r"(\D*)(\d*)")
 LARGE_SECTOR = 4096
+LVM_DEVICES = "/etc/lvm/devices/system.devices"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Plan:
     reasons: tuple[str, ...]
     network: Wish | None = None
     devices: tuple[DeviceName, ...] = ()
+    lvm_limits: tuple[str, ...] = ()
     old_hostname: str = ""
     hostname: str | None = None
     new_identity: bool = False
@@ -54,8 +56,9 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Nothing is to be done: the system starts as it is."""
-        edits = self.network or self.devices or self.hostname or self.new_identity
-        return not (edits or self.virt_v2v or self.refused)
+        files = self.network or self.devices or self.lvm_limits
+        identity = self.hostname or self.new_identity
+        return not (files or identity or self.virt_v2v or self.refused)
 
 
 def plan(report: Report, options: Options) -> Plan:
@@ -106,13 +109,13 @@ def _natural(name: str) -> tuple[tuple[str, int], ...]:
 
 
 def _wanted(report: Report, options: Options) -> Plan:
-    known = cards(report)
     names = tuple(_device_names(report))
     lacking = _lacking(report)
     return Plan(
         reasons=(*_about_virtio(report, lacking), *_about_edits(report, options)),
-        network=_network(known, options),
+        network=_network(report, options),
         devices=tuple(n for n in names if n.lasting),
+        lvm_limits=tuple(path for path in _lvm_limits(report) if path == LVM_DEVICES),
         old_hostname=report.hostname or report.name,
         hostname=_new_hostname(report, options),
         new_identity=options.new_identity,
@@ -124,7 +127,10 @@ def _wanted(report: Report, options: Options) -> Plan:
 
 def _about_edits(report: Report, options: Options) -> Iterator[str]:
     yield from _about_names(tuple(_device_names(report)))
+    yield from _about_lvm(report)
     yield from _about_cards(cards(report), options)
+    if _has_cloud_init(report):
+        yield "cloud-init is kept from describing the network anew"
     yield from _about_identity(report, options)
 
 
@@ -183,13 +189,40 @@ def _about_names(names: tuple[DeviceName, ...]) -> Iterator[str]:
             )
 
 
-def _network(cards: tuple[Card, ...], options: Options) -> Wish | None:
-    """All cards that can be told apart, if anything is to be done about one of them."""
-    macs = {card.mac: _mac(card, options) for card in cards if _mac(card, options) != card.mac}
-    if not (options.dhcp or macs or any(not _keeps_its_name(c, cards, options) for c in cards)):
-        return None
-    names = {card.name: card.mac for card in cards if _is_alone(card, cards)}
-    return Wish(names=names, macs=macs, dhcp=options.dhcp) if names else None
+def _lvm_limits(report: Report) -> tuple[str, ...]:
+    return (report.facts and report.facts.lvm_limits) or ()
+
+
+def _about_lvm(report: Report) -> Iterator[str]:
+    for path in _lvm_limits(report):
+        if path == LVM_DEVICES:
+            yield f"{path} tells LVM its disks by their hardware: without it, LVM looks at all"
+        else:
+            yield (
+                f"{path} has a filter that lets LVM see no virtio disk: it is left, and LVM may "
+                "not find its volumes on the target; on the source, let it accept /dev/vd.* and "
+                "make the initramfs anew"
+            )
+
+
+def _has_cloud_init(report: Report) -> bool:
+    """An agent that does not say so is an older one."""
+    return bool(report.facts and report.facts.cloud_init)
+
+
+def _network(report: Report, options: Options) -> Wish | None:
+    """All cards that can be told apart, if anything is to be done about one of them, or about
+    cloud-init.
+    """
+    known = cards(report)
+    macs = {card.mac: _mac(card, options) for card in known if _mac(card, options) != card.mac}
+    moves = any(not _keeps_its_name(card, known, options) for card in known)
+    names = {card.name: card.mac for card in known if _is_alone(card, known)}
+    if names and (options.dhcp or macs or moves):
+        return Wish(names=names, macs=macs, dhcp=options.dhcp)
+    if known and _has_cloud_init(report):  # it asks the new place, whatever names stay
+        return Wish(names=names or {card.name: card.mac for card in known})
+    return None
 
 
 def _is_alone(card: Card, cards: tuple[Card, ...]) -> bool:

@@ -10,6 +10,8 @@ from rehost.stages.convert import virt_v2v
 from rehost.stages.convert.apply import apply
 from rehost.stages.convert.plan import Plan
 
+UUID = "UUID="
+
 
 def check(plan: Plan) -> None:
     """Whether this host could convert as planned: ask before anybody waits for it.
@@ -45,12 +47,20 @@ def convert(
         raise NotConvertible(plan.refused)
     if plan.is_empty:
         return ()
-    sectors = dict(plan.sectors)
     with guests.opened(
-        disks, plan.root, sectors, accelerated=accelerated, log=log, stopped=stopped
+        disks, _opening(plan), accelerated=accelerated, log=log, stopped=stopped
     ) as guest:
         done = tuple(apply(guest, plan))
         root = guest.root
     if plan.virt_v2v:
         done += virt_v2v.rebuild(disks, root, accelerated=accelerated, log=log, stopped=stopped)
     return done
+
+
+def _opening(plan: Plan) -> guests.Opening:
+    uuids = {
+        device.name: device.lasting.removeprefix(UUID)
+        for device in plan.devices
+        if device.lasting.startswith(UUID)
+    }
+    return guests.Opening(root=plan.root, sectors=dict(plan.sectors), names=uuids)
