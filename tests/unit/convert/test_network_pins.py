@@ -41,7 +41,7 @@ def test_a_rule_that_is_there_already_serves():
     rule = (
         "# PCI device 0x1af4:0x1000 (virtio-pci)\n"
         f'SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{{address}}=="{OLD}", '
-        'ATTR{dev_id}=="0x0", ATTR{type}=="1", KERNEL=="eth*", NAME="eth0"\n'
+        'ATTR{dev_id}=="0x0", ATTR{type}=="1", NAME="eth0"\n'
     )
     wish = Wish(names={"eth0": OLD}, macs={OLD: NEW})
     changed = content({PERSISTENT: rule.encode()}, wish)
@@ -155,3 +155,73 @@ def test_networkd_takes_up_interfaces_once_they_have_their_names():
     assert written is not None
     assert "After=systemd-udev-settle.service" in written
     assert SETTLE not in content({**SYSTEMD_252, **ifupdown})
+
+
+def test_a_rule_that_asks_for_more_than_the_address_may_not_serve():
+    for more in ('KERNELS=="0000:0b:00.0"', 'DRIVERS=="vmxnet3"', 'KERNEL=="eth*"'):
+        rule = f'SUBSYSTEM=="net", ACTION=="add", {more}, ATTR{{address}}=="{OLD}", NAME="ens3"\n'
+        assert set(content({**SYSTEMD_237, PERSISTENT: rule.encode()})) == {RULES}
+    rule = f'SUBSYSTEM=="net", DRIVERS=="?*", ATTR{{address}}=="{OLD}", NAME="ens3"\n'
+    assert content({**SYSTEMD_237, PERSISTENT: rule.encode()}) == {}
+
+
+def test_a_link_file_by_address_and_slot_is_for_the_card_by_its_address():
+    path = "/etc/systemd/network/10-lan.link"
+    for slot in ("Path=pci-0000:0b:00.0", "Driver=vmxnet3"):
+        link = f"[Match]\nMACAddress={OLD}\n{slot}\n[Link]\nName=ens3\nMTUBytes=9000\n"
+        expected = link.replace("[Match]\n", "[Match]\nPath=*\n").replace(slot, f"# rehost: {slot}")
+        assert content({**SYSTEMD_252, path: link.encode()}) == {path: expected}
+
+
+def test_a_link_file_for_two_addresses_keeps_its_slot():
+    path = "/etc/systemd/network/10-lan.link"
+    link = f"[Match]\nMACAddress={OLD} {NEW}\nPath=pci-0\n[Link]\nName=ens3\n"
+    assert set(content({**SYSTEMD_252, path: link.encode()})) == {LINK}
+
+
+def test_a_link_file_that_asks_for_more_than_the_address_may_not_serve():
+    path = "/etc/systemd/network/10-lan.link"
+    for more in ("Virtualization=vmware", "Host=db1", "Property=ID_NET_DRIVER=vmxnet3"):
+        link = f"[Match]\nMACAddress={OLD}\n{more}\n[Link]\nName=ens3\n"
+        rewriting = rewrite({**SYSTEMD_252, path: link.encode()}, WISH)
+        assert set(rewriting.files) == {LINK}
+        assert "goes before" in "".join(rewriting.notes)
+
+
+def test_a_link_file_that_would_hide_ours_gets_a_rule_before_it():
+    for match in ("OriginalName=*", f"MACAddress={OLD}\nVirtualization=vmware"):
+        link = f"[Match]\n{match}\n[Link]\nNamePolicy=slot path\n".encode()
+        changed = content({**SYSTEMD_252, "/etc/systemd/network/00-default.link": link})
+        assert changed.keys() == {RULES}
+        assert f'ATTR{{address}}=="{OLD}"' in (changed[RULES] or "")
+
+
+def test_netplan_that_asks_for_a_driver_too_is_told_the_card_by_its_address():
+    path = "/etc/netplan/a.yaml"
+    text = (
+        "network:\n  ethernets:\n    lan:\n      match:\n        driver: vmxnet3\n"
+        f"        macaddress: '{OLD}'\n      set-name: ens3\n"
+    )
+    expected = text.replace("driver:", "# rehost: driver:")
+    assert content({**SYSTEMD_252, path: text.encode()}) == {path: expected}
+    braces = f"network: {{ethernets: {{lan: {{match: {{macaddress: '{OLD}', driver: [a, b]}}, "
+    braces += "set-name: ens3}}}\n"
+    expected = braces.replace(", driver: [a, b]", "")
+    assert content({**SYSTEMD_252, path: braces.encode()}) == {path: expected}
+
+
+def test_netplan_that_asks_for_the_old_name_too_does_not_keep_it():
+    path = "/etc/netplan/a.yaml"
+    text = (
+        f"network: {{ethernets: {{lan: {{match: {{macaddress: '{OLD}', name: 'enp11*'}}, "
+        "set-name: ens3}}}\n"
+    )
+    assert LINK in content({**SYSTEMD_252, path: text.encode()})
+
+
+def test_netplan_s_own_names_are_no_interfaces():
+    path = "/etc/netplan/a.yaml"
+    text = f"network: {{ethernets: {{eth0: {{match: {{macaddress: '{OLD}'}}, set-name: lan0}}}}}}\n"
+    wish = Wish(names={"lan0": OLD, "eth0": NEW})
+    own = "/etc/systemd/network/00-rehost-eth0.link"
+    assert own in content({**SYSTEMD_252, path: text.encode()}, wish)

@@ -41,7 +41,7 @@ def rewrite(files: Mapping[str, bytes], wish: Wish) -> Rewriting:
     if wish.macs:
         addresses.change(draft, wish)
         netplan.change(draft, wish)
-    stands = stack.find(draft)
+    stands = stack.find(draft, {name: wish.target(mac) for name, mac in wish.names.items()})
     cards = hardware(wish, stands)
     _note_shared(draft, wish, cards)
     for follow in (ifcfg.follow, keyfiles.follow, netplan.follow):
@@ -49,6 +49,7 @@ def rewrite(files: Mapping[str, bytes], wish: Wish) -> Rewriting:
     if wish.dhcp:
         _to_dhcp(draft, cards, upon(cards, stands))
     slots.replace(draft, cards)
+    netplan.drop_drivers(draft, cards)
     pins.pin(draft, cards, netplan.named(draft))
     slots.note(draft)
     if wish != Wish():

@@ -1,22 +1,28 @@
-"""ifcfg files: NAME=value as a shell reads it, changed line by line."""
+"""ifcfg files: NAME=value as a shell reads it; what is not changed stays byte for byte."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rehost.stages.convert.network.draft import comment, ending, lines
 
 ASSIGNMENT = re.compile(
     r"""(\s*(?:export\s+)?)([A-Za-z_]\w*)=(?:"([^"]*)"|'([^']*)'|([^\s#'"]*))"""
 )
+CONTINUED = re.compile(r"\\\r?\n")
 
 
 class Assignments:
-    """Values of several assignments to one name: the last counts."""
+    """Values of several assignments to one name: the last counts.
+
+    A value may be on several lines, where its quotes are open or a line ends in a backslash.
+    """
 
     def __init__(self, text: str) -> None:
         self._lines = lines(text)
         self._found = {
-            at: m for at, line in enumerate(self._lines) if (m := ASSIGNMENT.match(line))
+            (first, last): m
+            for first, last in list(_logical(self._lines))
+            if (m := ASSIGNMENT.match("".join(self._lines[first : last + 1])))
         }
 
     def get(self, name: str) -> str:
@@ -29,11 +35,11 @@ class Assignments:
 
     def set(self, name: str, value: str) -> None:
         """In its place and quotes if it is there, else at the end."""
-        there = [at for at, m in self._found.items() if m.group(2) == name]
-        for at in there:
-            line, quote = self._lines[at], _quote(self._found[at])
-            rest = line[self._found[at].end() :]
-            self._lines[at] = f"{self._found[at].group(1)}{name}={quote}{value}{quote}{rest}"
+        there = [(at, m) for at, m in self._found.items() if m.group(2) == name]
+        for (first, last), m in there:
+            quote, rest = _quote(m), m.string[m.end() :]
+            self._lines[first] = f"{m.group(1)}{name}={quote}{value}{quote}{rest}"
+            self._lines[first + 1 : last + 1] = [""] * (last - first)
         if not there:
             if self._lines and not self._lines[-1].endswith("\n"):
                 self._lines[-1] += "\n"
@@ -42,16 +48,50 @@ class Assignments:
 
     def take_out(self, names: Iterable[str]) -> None:
         gone = set(names)
-        for at, found in self._found.items():
+        for (first, last), found in self._found.items():
             if found.group(2) in gone:
-                self._lines[at] = comment(self._lines[at])
+                for at in range(first, last + 1):
+                    self._lines[at] = comment(self._lines[at])
 
     def text(self) -> str:
         return "".join(self._lines)
 
 
+def _logical(physical: list[str]) -> Iterator[tuple[int, int]]:
+    """First and last line of each command. What is open at the end of the file is one line."""
+    at = 0
+    while at < len(physical):
+        last, quote = at, ""
+        while (quote := _open(physical[last], quote)) and last + 1 < len(physical):
+            last += 1
+        last = at if quote else last
+        yield at, last
+        at = last + 1
+
+
+def _open(line: str, quote: str) -> str:
+    """What is open at the end of a line that begins within `quote`: a quote, a backslash, or ""."""
+    quote = quote.strip("\\")
+    at, body = 0, line.rstrip("\r\n")
+    while at < len(body):
+        char = body[at]
+        if char == "\\" and quote != "'":
+            at += 1
+            if at == len(body):
+                return quote + "\\"
+        elif quote:
+            quote = "" if char == quote else quote
+        elif char in "\"'":
+            quote = char
+        elif char == "#" and (at == 0 or body[at - 1].isspace()):
+            return ""
+        at += 1
+    return quote
+
+
 def _value(found: re.Match[str]) -> str:
-    return next((group for group in found.groups()[2:] if group is not None), "")
+    value = next((group for group in found.groups()[2:] if group is not None), "")
+    return CONTINUED.sub("", value)
 
 
 def _quote(found: re.Match[str]) -> str:

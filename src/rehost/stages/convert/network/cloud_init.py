@@ -9,7 +9,7 @@ from rehost.stages.convert.network import places
 from rehost.stages.convert.network.draft import Draft
 from rehost.stages.convert.network.yaml_places import get, parse, word
 
-OWN = "/etc/cloud/cloud.cfg.d/99-rehost-network.cfg"
+OWN = "/etc/cloud/cloud.cfg.d/zzz-rehost-network.cfg"  # the last that is read counts
 TEXT = """\
 # Written by Rehost when this server was migrated: its network is configured by the files it had.
 # Remove this file to let cloud-init configure it.
@@ -32,11 +32,14 @@ def keep_out(draft: Draft) -> None:
 
 
 def _is_disabled(draft: Draft) -> bool:
-    """The last file that says anything counts."""
-    said = ""
-    for _, text in draft.texts(*places.CLOUD_INIT):
+    """The last file with a description counts, and it alone. cloud.cfg is read first."""
+    main, rest = places.CLOUD_INIT[:1], places.CLOUD_INIT[1:]
+    said = False
+    for _, text in (*draft.texts(*main), *draft.texts(*rest)):
         try:
-            said = word(get(parse(text), "network", "config")) or said
+            network = get(parse(text), "network")
         except ValueError:
             continue
-    return said == "disabled"
+        if network is not None:
+            said = word(get(network, "config")) == "disabled"
+    return said

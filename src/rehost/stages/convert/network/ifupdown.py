@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from rehost.stages.convert.network import places
 from rehost.stages.convert.network.draft import Draft
+from rehost.stages.convert.network.layers import LEFT
 from rehost.stages.convert.network.stanzas import Stanza, Stanzas
 
 DYNAMIC = {"inet": "dhcp", "inet6": "auto"}
@@ -45,9 +46,10 @@ def to_dhcp(draft: Draft, uplinks: Set[str]) -> None:
 def _switch(draft: Draft, path: str, file: Stanzas, switch: _Switch) -> list[str]:
     said = []
     for stanza in file.interfaces():
-        if stanza.card not in switch.uplinks or stanza.family not in DYNAMIC:
+        if stanza.method != "static" or stanza.family not in DYNAMIC or stanza.card == "lo":
             continue
-        if stanza.method != "static":
+        if stanza.card not in switch.uplinks:
+            draft.note(LEFT.format(path, stanza.card))
             continue
         _note_commands(draft, path, stanza)
         said.append(f"{stanza.name} ({stanza.family})")

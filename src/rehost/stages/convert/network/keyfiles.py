@@ -5,26 +5,29 @@ from collections.abc import Iterator, Mapping, Set
 
 from rehost.stages.convert.network import places
 from rehost.stages.convert.network.draft import Draft
+from rehost.stages.convert.network.layers import LEFT
 from rehost.stages.convert.network.sections import Sections
 from rehost.stages.convert.network.wish import MAC, normal
 
 STATIC = re.compile(
     r"address(es)?\d*|routes?\d*(_options)?|routing-rule\d+|gateway|dns|ignore-auto-(dns|routes)"
+    r"|may-fail"
 )
 WIRED = ("ethernet", "802-3-ethernet")
 FAMILIES = ("ipv4", "ipv6")
 
 
-def upon(draft: Draft) -> Iterator[tuple[str, str]]:
+def upon(draft: Draft, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """A port names its bond or bridge by interface or by connection; so does a VLAN its parent."""
     files = [Sections(text) for _, text in draft.texts(*places.KEYFILES)]
-    names = {_get(f, key): _name(f) for f in files for key in ("uuid", "id")}
+    names = {_get(f, key): _interface(f, known) for f in files for key in ("uuid", "id")}
     for file in files:
+        name = _interface(file, known)
         for key in ("master", "controller"):
             if top := _get(file, key):
-                yield names.get(top, top), _name(file)
+                yield names.get(top) or top, name
         if below := "".join(file.values("vlan", "parent")):
-            yield _name(file), names.get(below, below)
+            yield name, names.get(below) or below
 
 
 def follow(draft: Draft, cards: Mapping[str, str]) -> None:
@@ -46,32 +49,50 @@ def follow(draft: Draft, cards: Mapping[str, str]) -> None:
 def to_dhcp(draft: Draft, uplinks: Set[str], cards: Mapping[str, str]) -> None:
     for path, text in draft.texts(*places.KEYFILES):
         sections = Sections(text)
-        if not _is_for(sections, uplinks, set(cards.values())):
-            continue
         manual = [e for f in FAMILIES for e in sections.find(f, "method") if e.value == "manual"]
+        if manual and not _is_for(sections, uplinks, set(cards.values())):
+            draft.note(LEFT.format(path, _name(sections) or "what it is for"))
+            continue
         for entry in manual:
             sections.replace(entry, "auto")
-            for other in sections.entries:
-                if other.name == entry.name and STATIC.fullmatch(other.key):
-                    sections.take_out(other)
+            _take_out(sections, entry.name, is_only_card=len(cards) == 1)
         families = " and ".join(dict.fromkeys(e.name for e in manual))
         why = f"{path}: {families} by DHCP; the static addresses are comments now."
         draft.write(path, sections.text(), why)
 
 
+def _take_out(sections: Sections, family: str, *, is_only_card: bool) -> None:
+    """Of several cards, the one that shall have no default route is not to get one by DHCP."""
+    for entry in sections.entries:
+        is_static = STATIC.fullmatch(entry.key) or (is_only_card and entry.key == "never-default")
+        if entry.name == family and is_static:
+            sections.take_out(entry)
+
+
 def _is_for(sections: Sections, uplinks: Set[str], macs: Set[str]) -> bool:
     """A connection that names neither an interface nor a card is for any card."""
-    name = _name(sections)
-    named = [v for kind in WIRED for v in sections.values(kind, "mac-address") if MAC.fullmatch(v)]
+    name, mac = _name(sections), _mac(sections)
     if name:
         return name in uplinks
-    if named:
-        return normal(named[-1]) in macs
+    if mac:
+        return mac in macs
     return _get(sections, "type") in WIRED
 
 
 def _name(sections: Sections) -> str:
     return _get(sections, "interface-name")
+
+
+def _mac(sections: Sections) -> str:
+    """Of the card that it names; "" if it names none."""
+    named = [v for kind in WIRED for v in sections.values(kind, "mac-address") if MAC.fullmatch(v)]
+    return normal(named[-1]) if named else ""
+
+
+def _interface(sections: Sections, known: Mapping[str, str]) -> str:
+    """What it says, else the one of `known` whose address it has."""
+    mac = _mac(sections)
+    return _name(sections) or next((n for n, m in known.items() if mac and m == mac), "")
 
 
 def _get(sections: Sections, key: str) -> str:

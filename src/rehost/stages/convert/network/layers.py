@@ -9,6 +9,7 @@ Pair = tuple[str, str]  # what stands upon, what is below
 
 # Names that are given to what stands on cards, by custom.
 UPON = re.compile(r".*\.\d+|(bond|team|br|virbr|docker|vlan|vmbr|dummy|tun|tap|wg|veth|lxcbr).*")
+LEFT = "{}: {} keeps its static addresses: nothing tells that it stands upon a card."
 BEHIND = re.compile(r"enP\d+s\d+.*")  # a virtual function, in a PCI domain of its own
 
 

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Set
 
 from rehost.stages.convert.network import places
 from rehost.stages.convert.network.draft import Draft
+from rehost.stages.convert.network.layers import LEFT
 from rehost.stages.convert.network.sections import Sections
 
 KEYS = ("Address", "Gateway", "DNS")
 SECTIONS = ("Address", "Route", "RoutingPolicyRule")
 MACS = ("MACAddress", "PermanentMACAddress")
 NO = frozenset({"no", "false", "0", "off", "n", "f"})
+YES = frozenset({"yes", "true", "1", "on", "y", "t"})
+ASKS_FOR_IPV6 = frozenset({"ipv6", "v6", "both"})
 
 
 def to_dhcp(draft: Draft, uplinks: Set[str], cards: Mapping[str, str]) -> None:
@@ -19,10 +22,12 @@ def to_dhcp(draft: Draft, uplinks: Set[str], cards: Mapping[str, str]) -> None:
     for path, text in draft.texts(*places.NETWORKD[:1], places.NETWORKD[2]):
         base = path.rpartition("/")[0].removesuffix(".d")
         whole = texts.get(base, text)
-        if not is_for(Sections(whole), uplinks, set(cards.values())):
-            continue
         sections = Sections(text)
-        if static := _static(sections):
+        static = _static(sections)
+        if static and not is_for(Sections(whole), uplinks, set(cards.values())):
+            names = " ".join(Sections(whole).values("Match", "Name"))
+            draft.note(LEFT.format(path, names or "what it is for"))
+        elif static:
             _switch(sections, is_ipv6=any(":" in address for address in static))
             gone = ", ".join(static)
             why = (
@@ -76,5 +81,6 @@ def _switch(sections: Sections, *, is_ipv6: bool) -> None:
         sections.take_out(entry)
     if not present:
         sections.add("Network", f"DHCP={wanted}")
-    elif present[-1].value not in {"yes", "true", wanted}:
-        sections.replace(present[-1], wanted)
+    elif present[-1].value.lower() not in {*YES, wanted}:
+        asks_already = present[-1].value.lower() in ASKS_FOR_IPV6
+        sections.replace(present[-1], "yes" if asks_already else wanted)

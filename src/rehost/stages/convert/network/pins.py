@@ -12,6 +12,7 @@ from rehost.stages.convert.network import places, swaps
 from rehost.stages.convert.network.draft import Draft, lines
 from rehost.stages.convert.network.sections import Sections
 from rehost.stages.convert.network.wish import NAME
+from rehost.system import link_file
 
 LINK = "/etc/systemd/network/00-rehost-{}.link"
 DEFAULT = "99-default.link"  # systemd's own, for every interface
@@ -35,6 +36,8 @@ RULE = (
 )
 RULE_NAME = re.compile(r'\bNAME:?="([^"]*)"')
 RULE_MAC = re.compile(r'ATTRS?\{address\}=="([^"]*)"')
+# What another machine, or an initramfs that has renamed the card already, does not fulfil.
+RULE_HERE = re.compile(r'\b(KERNELS?|DEVPATH|DRIVERS|ID|BUS)=="(?!\?\*")|\bENV\{ID_(PATH|NET)')
 
 
 def pin(draft: Draft, names: Mapping[str, str], pinned: Mapping[str, str]) -> None:
@@ -43,8 +46,8 @@ def pin(draft: Draft, names: Mapping[str, str], pinned: Mapping[str, str]) -> No
     for name in names.keys() - wanted.keys():
         draft.note(f"The interface {name!r} has a name that cannot be pinned.")
     if renames_again(draft):
-        _by_links(draft, {n: mac for n, mac in wanted.items() if pinned.get(n) != mac})
-        _by_rules(draft, _named_otherwise(draft, wanted))
+        hidden = _by_links(draft, {n: mac for n, mac in wanted.items() if pinned.get(n) != mac})
+        _by_rules(draft, _named_otherwise(draft, wanted) | hidden)
     else:
         _by_rules(draft, wanted)
     swaps.mend(draft, wanted)
@@ -56,18 +59,24 @@ def renames_again(draft: Draft) -> bool:
     return any(int(found.group(1)) >= RENAMES_AGAIN for found in libraries if found)
 
 
-def _by_links(draft: Draft, wanted: Mapping[str, str]) -> None:
+def _by_links(draft: Draft, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Those of `wanted` whose file another one may hide: a rule goes before both."""
+    hidden = {}
     for name, mac in wanted.items():
         own = LINK.format(name)
         first = next((p for p in _links_for(draft, mac) if p != own), None)
         if first and _is_for_one(draft, first):
             _name_in(draft, first, name, mac)
             continue
+        if first and _file_name(first) < _file_name(own):
+            hidden[name] = mac
+            continue
         why = f"{own}: {name} is the card with the address {mac}, whatever slot it is in."
         draft.write(own, LINK_TEXT.format(name, mac, name), why)
         _wait_for_names(draft)
         if first:
             draft.note(f"{own} goes before {first}: what that sets for {name}, set there too.")
+    return hidden
 
 
 def _wait_for_names(draft: Draft) -> None:
@@ -82,14 +91,21 @@ def _links_for(draft: Draft, mac: str) -> Iterator[str]:
         sections = Sections(text)
         macs = _macs(sections)
         kernel = [n for v in sections.values("Match", "OriginalName") for n in v.split()]
-        if (macs and mac not in macs) or path.rpartition("/")[2] >= DEFAULT:
+        if (macs and mac not in macs) or _file_name(path) >= DEFAULT:
             continue
         if macs or not kernel or any(fnmatch.fnmatchcase("eth0", n) for n in kernel):
             yield path
 
 
+def _file_name(path: str) -> str:
+    """By which systemd goes, whatever the folder."""
+    return path.rpartition("/")[2]
+
+
 def _is_for_one(draft: Draft, path: str) -> bool:
-    return len(_macs(Sections(draft.text(path)))) == 1
+    """For this card and no other, also on the target."""
+    match = [(e.key, e.value) for e in Sections(draft.text(path)).entries if e.name == "Match"]
+    return link_file.is_by_address(match)
 
 
 def _macs(sections: Sections) -> list[str]:
@@ -116,7 +132,7 @@ def _name_in(draft: Draft, path: str, name: str, mac: str) -> None:
 
 
 def _by_rules(draft: Draft, wanted: Mapping[str, str]) -> None:
-    named = dict(_named_by_rules(draft))
+    named = {mac: name if lasts else "" for mac, name, lasts in _named_by_rules(draft)}
     missing = {name: mac for name, mac in wanted.items() if named.get(mac) != name}
     if not missing:
         return
@@ -129,20 +145,23 @@ def _by_rules(draft: Draft, wanted: Mapping[str, str]) -> None:
 
 def _named_otherwise(draft: Draft, wanted: Mapping[str, str]) -> dict[str, str]:
     """Those that a rule may give another name; a rule goes before .link files."""
-    named = dict(_named_by_rules(draft))
+    named = {mac: name for mac, name, _ in _named_by_rules(draft)}
     if "" in named:
         return dict(wanted)
     return {name: mac for name, mac in wanted.items() if named.get(mac, name) != name}
 
 
-def _named_by_rules(draft: Draft) -> Iterator[tuple[str, str]]:
-    """Address and name, in the order of force: the last counts. "" for any way but an address."""
+def _named_by_rules(draft: Draft) -> Iterator[tuple[str, str, bool]]:
+    """Address, name, and whether it will be so on other hardware, in the order of force.
+
+    The last counts. The address is "" for any way but an address.
+    """
     for path, text in draft.texts(places.UDEV):
         for line in lines(text):
             name, mac = RULE_NAME.search(line), RULE_MAC.search(line)
             if path == RULES or not name or line.lstrip().startswith("#"):
                 continue
             if mac:
-                yield mac.group(1).lower(), name.group(1)
+                yield mac.group(1).lower(), name.group(1), not RULE_HERE.search(line)
             elif '"net"' in line and "$" not in name.group(1) and "%" not in name.group(1):
-                yield "", name.group(1)
+                yield "", name.group(1), False

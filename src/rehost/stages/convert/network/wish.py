@@ -8,6 +8,8 @@ MAC = re.compile(
     r"(?<![0-9A-Za-z:.-])(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}"
     r"(?![0-9A-Za-z]|[:-][0-9A-Fa-f])"
 )
+MULTICAST = 1  # in the first byte
+ZERO = "00:00:00:00:00:00"
 # What the kernel and each of the tools accept, without what would need quoting somewhere.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,14}")
 
@@ -21,8 +23,8 @@ class Wish:
     bond, a bridge, a VLAN) may be among them: it is recognised, and needs no pinning.
     `macs`: addresses that change, old → new; whatever is not named is kept.
 
-    Raises ValueError for an address that is none, and where a new address is also an old one
-    that changes: then nobody could tell what has been changed already.
+    Raises ValueError for an address that is none, or that no card can have, and where a new
+    address is also an old one that changes: then nobody could tell what has been changed already.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -32,6 +34,9 @@ class Wish:
     def __post_init__(self) -> None:
         macs = {normal(old): normal(new) for old, new in self.macs.items()}
         macs = {old: new for old, new in macs.items() if old != new}
+        for new in macs.values():
+            if int(new[:2], 16) & MULTICAST or new == ZERO:
+                raise ValueError(f"no card can have the address {new}")
         again = sorted(set(macs) & set(macs.values()))
         if again or len(set(macs.values())) < len(macs):
             raise ValueError(f"addresses are both old and new, or twice new: {again or macs}")
