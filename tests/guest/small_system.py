@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 UUID = "11111111-2222-3333-4444-555555555555"
 MIB = 1 << 20
 SIZE = 400 * MIB
+BOOT_UUID = "66666666-2222-3333-4444-555555555555"
+BOOT_AT = 300 * MIB
 LABEL = b"system_u:object_r:etc_t:s0\0"
 FILES = {
     "etc/hostname": "db1\n",
@@ -46,13 +49,28 @@ def make_tree(root: Path) -> None:
 
 def make_ext4(image: Path, tree: Path) -> None:
     """In the first partition of an MBR."""
+    _partition(image, b"2048,,83,*\n")
+    _mkfs(image, tree, UUID, MIB, SIZE - MIB)
+
+
+def make_boot(image: Path, tree: Path) -> None:
+    """As make_ext4; what is in /boot is in the second partition."""
+    _partition(image, f"2048,{BOOT_AT // 512 - 2048},83\n{BOOT_AT // 512},,83,*\n".encode())
+    _mkfs(image, tree / "boot", BOOT_UUID, BOOT_AT, SIZE - BOOT_AT)
+    shutil.rmtree(tree / "boot")
+    (tree / "boot").mkdir()
+    _mkfs(image, tree, UUID, MIB, BOOT_AT - MIB)
+
+
+def _partition(image: Path, table: bytes) -> None:
     with image.open("wb") as file:
         file.truncate(SIZE)
-    table = b"label: dos\n2048,,83,*\n"
-    subprocess.run(["sfdisk", "--quiet", image], input=table, check=True)
-    options = ["-q", "-F", "-U", UUID, "-d", str(tree), "-E", f"offset={MIB}"]
-    command = ["mkfs.ext4", *options, str(image), f"{SIZE // MIB - 1}M"]
-    subprocess.run(command, check=True)
+    subprocess.run(["sfdisk", "--quiet", image], input=b"label: dos\n" + table, check=True)
+
+
+def _mkfs(image: Path, tree: Path, uuid: str, offset: int, size: int) -> None:
+    options = ["-q", "-F", "-U", uuid, "-d", str(tree), "-E", f"offset={offset}"]
+    subprocess.run(["mkfs.ext4", *options, str(image), f"{size // MIB}M"], check=True)
 
 
 BUILD = """

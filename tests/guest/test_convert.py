@@ -12,13 +12,14 @@ from rehost.model.server import Card, DeviceName, NamedBy, Root
 from rehost.providers.base import DiskFormat, TargetDisk
 from rehost.stages.convert import Options, convert, plan
 from tests.guest import small_system
-from tests.guest.small_system import FILES, LABEL, SIZE, UUID
+from tests.guest.small_system import BOOT_AT, BOOT_UUID, FILES, LABEL, SIZE, UUID
 from tests.unit.check.reports import linux
 
 pytestmark = pytest.mark.needs("root", "libguestfs", "qemu-img", "mkfs.ext4", "sfdisk", "debugfs")
 MAC = "52:54:00:12:34:56"
 CARD = Card(name="ens3", mac=MAC, named_by=NamedBy.PLACE)
 LINK = "etc/systemd/network/00-rehost-ens3.link"
+NVME = "/dev/nvme0n1p2"
 CLONE = Options(hostname="db2", new_identity=True)
 CHANGED = {"etc/fstab", "boot/grub/grub.cfg", "etc/hostname", "etc/hosts.real", "etc/machine-id"}
 CHANGED |= {"etc/ssh/ssh_host_ed25519_key", "etc/ssh/ssh_host_ed25519_key.pub"}
@@ -144,6 +145,30 @@ def test_root_on_a_volume_or_a_subvolume(tmp_path, layout, subvolume, mountable)
     assert different == CHANGED | {LINK}
     if layout == "btrfs":
         assert small_system.read(layer, "btrfsvol:/dev/sda1/before") == files
+
+
+@pytest.mark.slow
+def test_boot_by_a_name_of_other_hardware_and_a_file_that_is_locked(tmp_path):
+    tree, image = tmp_path / "tree", tmp_path / "base.img"
+    small_system.make_tree(tree)
+    (tree / "etc/fstab").write_text(f"UUID={UUID} / ext4 defaults 0 1\n{NVME} /boot ext4 x 0 2\n")
+    small_system.make_boot(image, tree)
+    debugfs(image, 1 << 20, "-w", "-R", "sif /etc/hostname flags 0x80010")
+    boot = DeviceName(file="/etc/fstab", name=NVME, lasting=f"UUID={BOOT_UUID}")
+    names = (boot, DeviceName(file="/proc/cmdline", name="/dev/sda1", lasting=f"UUID={UUID}"))
+    root = Root(uuid=UUID)
+    made = plan(linux(hostname="db1", cards=(), device_names=names, root=root), CLONE)
+    changed(image, made, tmp_path)
+    assert f"UUID={BOOT_UUID} /boot" in debugfs(image, 1 << 20, "-R", "cat /etc/fstab")
+    assert debugfs(image, 1 << 20, "-R", "cat /etc/hostname") == "db2\n"
+    assert "Flags: 0x80010" in debugfs(image, 1 << 20, "-R", "stat /etc/hostname")
+    assert f"root=UUID={UUID}" in debugfs(image, BOOT_AT, "-R", "cat /grub/grub.cfg")
+
+
+def debugfs(image: Path, offset: int, *words: str) -> str:
+    """What it says of the filesystem there."""
+    argv = ["debugfs", *words, f"{image}?offset={offset}"]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.mark.slow

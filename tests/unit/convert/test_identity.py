@@ -21,7 +21,8 @@ def test_short_name_follows_the_long_one_and_localhost_stays():
         "127.0.0.1 localhost\n127.0.1.1 web.example.org web\n"
     )
     assert edit_hosts(text, "localhost", "web") == text
-    assert edit_hosts(text, "localhost.localdomain", "web.example.org") == text
+    red_hat = "127.0.0.1 localhost localhost.localdomain localhost4.localdomain4\n"
+    assert edit_hosts(red_hat, "localhost.localdomain", "web.example.org") == red_hat
 
 
 def test_addresses_in_hosts_are_no_names():
