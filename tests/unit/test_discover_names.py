@@ -87,8 +87,19 @@ def test_name_by_slot_path_or_port(card_of):
 
 
 def test_name_by_address(card_of):
-    assert card_of("enx525400000101", "E:ID_NET_NAME_MAC=enx525400000101") is NamedBy.ADDRESS
-    assert card_of("enx525400000101") is NamedBy.ADDRESS
+    told: tuple[str, ...] = ("E:ID_NET_LINK_FILE=/etc/systemd/network/10-lan.link",)
+    told += ("E:ID_NET_NAME_MAC=enx525400000101", "E:ID_NET_NAME_PATH=enp0s20u1")
+    for policy in ("mac", "keep kernel mac slot", "slot\nNamePolicy=mac"):
+        link = f"[Match]\nOriginalName=*\n[Link]\nNamePolicy={policy}\n"
+        assert card_of("enx525400000101", *told, link=link) is NamedBy.ADDRESS
+
+
+def test_name_by_address_of_what_is_on_usb_is_another_one_elsewhere(card_of):
+    told: tuple[str, ...] = ("E:ID_NET_LINK_FILE=/etc/systemd/network/10-lan.link",)
+    told += ("E:ID_NET_NAME_MAC=enx525400000101",)
+    policy = "[Match]\nOriginalName=*\n[Link]\nNamePolicy=keep kernel database onboard slot mac\n"
+    assert card_of("enx525400000101", *told, link=policy) is None
+    assert card_of("enx525400000101") is None
 
 
 def test_name_that_a_link_file_ties_to_the_address(card_of):

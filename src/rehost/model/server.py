@@ -111,7 +111,7 @@ class NamedBy(StrEnum):
 
     KERNEL = "kernel"  # in the order in which the kernel finds cards: eth0
     PLACE = "place"  # by slot, port or firmware: ens3, enp0s2
-    ADDRESS = "address"  # by its MAC address alone: enx525400123456, or a file says so
+    ADDRESS = "address"  # by its MAC address alone: a file or a policy says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

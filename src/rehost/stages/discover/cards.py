@@ -11,6 +11,7 @@ from rehost.system import link_file
 ETHERNET = "1"  # ARPHRD_ETHER
 RENAMED = "4"  # NET_NAME_RENAMED, in name_assign_type
 BY_PLACE = ("ONBOARD", "SLOT", "PATH")
+INDIFFERENT = frozenset({"keep", "kernel", "database"})  # of a policy: a VM's cards have none
 COUNTED = re.compile(r"eth\d+")
 PLACED = re.compile(r"(en|wl)(P\d+)?[ops]\d|em\d|p\d+p\d")
 ADDRESSED = re.compile(r"enx[0-9a-f]{12}")
@@ -42,6 +43,13 @@ def is_tied(link: tuple[str, ...], name: str) -> bool:
     names = [value for section, key, value in entries if (section, key) == ("Link", "Name")]
     match = [(key, value) for section, key, value in entries if section == "Match"]
     return names[-1:] == [name] and not any(policy) and link_file.is_by_address(match)
+
+
+def prefers_address(link: tuple[str, ...]) -> bool:
+    """Whether a .link file's policy names cards by address before it looks at their place."""
+    policies = [v for section, key, v in _entries(link) if (section, key) == ("Link", "NamePolicy")]
+    words = "".join(policies[-1:]).split()
+    return next((word for word in words if word not in INDIFFERENT), "") == "mac"
 
 
 def _entries(lines: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
@@ -78,15 +86,16 @@ def _reasons(
     survey: Survey, name: str, known: Mapping[str, str], *, counted: bool
 ) -> Iterator[NamedBy]:
     """The first is the one that counts."""
-    if "LINK_FILE" in known and is_tied(survey.grep(known["LINK_FILE"], LINK), name):
+    link = survey.grep(known["LINK_FILE"], LINK) if "LINK_FILE" in known else ()
+    if is_tied(link, name):
         yield NamedBy.ADDRESS
-    if name == known.get("NAME_MAC"):
-        yield NamedBy.ADDRESS
+    if name == known.get("NAME_MAC") or ADDRESSED.fullmatch(name):
+        # Without such a policy only what is on USB has this name, and a virtio card is not.
+        yield from [NamedBy.ADDRESS] if prefers_address(link) else []
+        return
     if name in {known.get(f"NAME_{place}") for place in BY_PLACE}:
         yield NamedBy.PLACE
     if counted and COUNTED.fullmatch(name):
         yield NamedBy.KERNEL
-    if ADDRESSED.fullmatch(name):
-        yield NamedBy.ADDRESS
     if PLACED.match(name):
         yield NamedBy.PLACE
