@@ -4,6 +4,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from socket import create_connection, create_server, socket
 from threading import Thread
+from time import sleep
 
 import pytest
 
@@ -262,6 +263,30 @@ def test_what_is_not_ssh_is_no_verdict(monkeypatch, parts):
 
 def test_port_that_nobody_listens_at_is_no_verdict(monkeypatch):
     assert watched(Reached(nothing_there()), monkeypatch).outcome is Outcome.UNKNOWN
+
+
+def dripping(encrypted: bool = False) -> Callable[[socket], None]:
+    """Says a little, and a little more, for as long as anybody listens."""
+
+    def answer(connection: socket) -> None:
+        if encrypted:
+            connection.sendall(b"\x16\x03\x03\x40\x00")  # a handshake of 16 KiB begins
+        while True:
+            connection.sendall(b"x")
+            sleep(0.01)
+
+    return answer
+
+
+@pytest.mark.parametrize("wanted", ["ssh:22", "http:80", "https:443"])
+def test_service_that_drips_holds_nobody(monkeypatch, wanted):
+    monkeypatch.setattr(probe, "TIME_LIMIT_S", 0.2)
+    with serving(dripping(encrypted=wanted.startswith("https"))) as port:
+        asking = Thread(target=probe.answers, args=(Reached(port), "web-1", parse(wanted)))
+        asking.daemon = True
+        asking.start()
+        asking.join(20)
+        assert not asking.is_alive()
 
 
 def test_port_that_never_speaks_is_no_verdict(monkeypatch):
