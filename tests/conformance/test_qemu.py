@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -115,6 +116,29 @@ def test_number_that_another_process_has_got_is_left_alone(new_provider, tmp_pat
         other.kill()
     assert survived
     assert power is Power.OFF
+
+
+def test_machine_is_found_by_every_path_of_its_folder(new_provider, tmp_path):
+    server_id = start(new_provider(), bootsector.deaf("ready"))
+    (tmp_path / "link").symlink_to(tmp_path)
+    for path in (tmp_path / "link", tmp_path / "link" / ".." / tmp_path.name):
+        other = QemuProvider(path / "targets", TCG)
+        assert other.power(server_id) is Power.ON
+        with pytest.raises(TargetRuns):
+            other.layer(server_id)
+    with daemon.process_of(pid(new_provider())) as running:
+        QemuProvider(tmp_path / "link" / "targets", TCG).delete(server_id)
+        assert running is not None
+        assert daemon.has_ended(running, limit_s=0)
+
+
+def test_machine_of_a_copied_folder_is_another_one(new_provider, tmp_path):
+    server_id = start(new_provider(), bootsector.deaf("ready"))
+    others = shutil.ignore_patterns("*.sock", "*.img")
+    shutil.copytree(tmp_path / "targets", tmp_path / "copy", ignore=others)
+    assert QemuProvider(tmp_path / "copy", TCG).power(server_id) is Power.OFF
+    QemuProvider(tmp_path / "copy", TCG).delete(server_id)
+    assert new_provider().power(server_id) is Power.ON
 
 
 def test_machine_survives_the_process_that_started_it(new_provider):

@@ -18,7 +18,8 @@ def process_of(pidfile: Path) -> Iterator[int | None]:
     """A descriptor of the process that was started with this pid file; None if it does not run.
 
     A number that another process has got since then is not mistaken for it: the process must name
-    the file on its command line, and a descriptor stays with one process.
+    the file on its command line, however it spells the path, and a descriptor stays with one
+    process.
     """
     try:
         pid = int(pidfile.read_text())
@@ -53,7 +54,14 @@ def _was_started_with(pid: int, pidfile: Path) -> bool:
     with suppress(FileNotFoundError, ProcessLookupError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         return any(
-            option == b"-pidfile" and path == os.fsencode(pidfile)
+            option == b"-pidfile" and _is_same(Path(os.fsdecode(path)), pidfile)
             for option, path in pairwise(words)
         )
+    return False
+
+
+def _is_same(named: Path, pidfile: Path) -> bool:
+    """Data folders are given by other paths, too: through links, or with `..` in them."""
+    with suppress(OSError):
+        return named.is_absolute() and named.samefile(pidfile)
     return False
