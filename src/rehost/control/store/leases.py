@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from rehost.control.store.schema import discards, tasks
 
+AT_ONCE = 100  # removals that are looked at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
@@ -81,9 +83,13 @@ def lapse(db: sa.Connection, owners: Iterable[str], *, but: Iterable[str] = ()) 
 
 
 def left_over(db: sa.Connection, holder: Holder, *, now: int) -> Sequence[Discard]:
-    """What deleted tasks left, for this runner to remove."""
+    """Some of what deleted tasks left, for this runner to remove; others at each call.
+
+    However many of them cannot be removed, the rest gets its turn.
+    """
     query = sa.select(discards.c.task_id, discards.c.server_id, discards.c.kept)
-    rows = db.execute(query.where(*_open(discards.c, holder, now)).limit(100))
+    query = query.where(*_open(discards.c, holder, now)).order_by(sa.func.random())
+    rows = db.execute(query.limit(AT_ONCE))
     return [Discard(task_id=r.task_id, server_id=r.server_id, kept=r.kept) for r in rows]
 
 
