@@ -87,13 +87,16 @@ class BadTargetSpec(Error):
 
 
 class ProgramMissing(Error):
-    """A program that target servers need is not installed where the service runs."""
+    """A program that target servers need is not installed where the service runs; install it, then
+    try again."""
 
     code = "REHOST.7107"
+    retryable = True
 
     def __init__(self, program: str, packages: str) -> None:
         super().__init__(
-            f"{program} is not installed on this host; install the package {packages}",
+            f"{program} is not installed on this host; install the package {packages}, then try "
+            "again",
             program=program,
         )
 
@@ -105,6 +108,21 @@ class LaunchFailed(Error):
 
     def __init__(self, server_id: str, said: str) -> None:
         super().__init__(f"cannot start target server {server_id!r}: {said}", server_id=server_id)
+
+
+class LaunchDelayed(Error):
+    """The target server could not be started now: this host has too much to do, or another program
+    uses its disks; try again."""
+
+    code = "REHOST.7117"
+    retryable = True
+
+    def __init__(self, server_id: str, said: str) -> None:
+        super().__init__(
+            f"cannot start target server {server_id!r} now, try again when this host has less to "
+            f"do: {said}",
+            server_id=server_id,
+        )
 
 
 class MachineSilent(Error):
@@ -152,6 +170,22 @@ class MachineStuck(Error):
         super().__init__(
             f"the machine of target server {server_id!r} cannot be turned off: its process does "
             "not end, usually because the disk under the data folder does not answer",
+            server_id=server_id,
+        )
+
+
+class LayerLost(Error):
+    """A file of the layer over a target's disks is missing: it was being thrown away, or somebody
+    deleted it. What was copied is as it was."""
+
+    code = "REHOST.7119"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, server_id: str, path: str) -> None:
+        super().__init__(
+            f"target server {server_id!r} cannot start: {path}, of the layer over its disks, is "
+            "missing; put it back if it was moved away, else have its task roll back or be started "
+            "again, which throws the rest of the layer away",
             server_id=server_id,
         )
 

@@ -30,6 +30,28 @@ HEED_BUTTON = bytes.fromhex(
 )
 
 
+# Enables ACPI's power button, waits for it, writes the disk's second sector, and says WRITTEN.
+WRITTEN = b"!"
+WRITE = bytes.fromhex(
+    "ba0206b80001ef"  # as above
+    "ba0006edf6c40174fa"
+    "31c0"  # write: xor ax, ax
+    "8ec0"  # mov es, ax
+    "bb007c"  # mov bx, 0x7c00: from here
+    "b90200"  # mov cx, 2: to the second sector
+    "ba8000"  # mov dx, 0x80: of the first disk
+    "b80103"  # mov ax, 0x301: write one sector
+    "cd13"  # int 0x13
+    "72ec"  # jc write
+    "baf803b021ee"  # mov dx, 0x3f8; mov al, WRITTEN; out dx, al
+)
+
+
+def writing(message: str) -> bytes:
+    """Writes to its disk when its power button is pressed, then goes on."""
+    return _sector(SAY, WRITE + SLEEP, message)
+
+
 def polite(message: str) -> bytes:
     """Shuts down when its power button is pressed."""
     return _sector(SAY, HEED_BUTTON + SLEEP, message)

@@ -6,6 +6,7 @@
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,14 @@ BAD_DISKS = (
     (DiskSpec(name="sda", size=-4096),),
     (DiskSpec(name="sda", size=MIB, sector_size=520),),
 )
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    pytest.fail("it never came true")
 
 
 class Disks(Protocol):

@@ -4,7 +4,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from rehost.provider_errors import (
     LaunchFailed,
     MachineSilent,
     MachineStuck,
+    ProgramMissing,
     TargetDiffers,
     TargetGone,
     TargetRuns,
@@ -32,9 +32,10 @@ from rehost.providers.base import (
     Power,
 )
 from rehost.providers.qemu import QemuOptions, QemuProvider, daemon, qmp
+from rehost.providers.qemu import options as host
 from rehost.providers.qemu.options import Acceleration, Chipset
 from tests.conformance import bootsector, efidisk
-from tests.conformance.provider import MIB, SPEC, ProviderContract
+from tests.conformance.provider import MIB, SPEC, ProviderContract, eventually
 
 pytestmark = pytest.mark.needs("qemu-system-x86_64", "qemu-img")
 
@@ -54,14 +55,6 @@ def new_provider(tmp_path: Path) -> Iterator[NewProvider]:
 
 class TestQemuProvider(ProviderContract):
     pass
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.1)
-    pytest.fail("it never came true")
 
 
 def start(provider: QemuProvider, sector: bytes, spec=SPEC, saying: bytes = b"ready") -> str:
@@ -332,9 +325,64 @@ def test_bridge_that_the_host_lacks_is_said(new_provider):
     assert new_provider().power("other") is Power.GONE
 
 
+@pytest.mark.parametrize(
+    ("lacks", "firmware"),
+    [
+        ("qemu-system-x86_64", Firmware.BIOS),
+        ("qemu-img", Firmware.BIOS),
+        pytest.param("OVMF", Firmware.UEFI, marks=pytest.mark.needs("ovmf")),
+    ],
+)
+def test_what_the_host_lacks_is_said_before_anything_is_made(
+    new_provider, monkeypatch, tmp_path, lacks, firmware
+):
+    spec = replace(SPEC, firmware=firmware)
+    for program in {"qemu-system-x86_64", "qemu-img"} - {lacks}:
+        (tmp_path / program).symlink_to(str(shutil.which(program)))
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", str(tmp_path))
+        patched.setattr(host, "QEMU", host.QEMU[:1])
+        if lacks == "OVMF":
+            patched.setattr(host, "OVMF", ())
+        with pytest.raises(ProgramMissing, match=lacks) as failure:
+            new_provider().create(spec)
+        assert failure.value.retryable
+        assert new_provider().power(spec.task_id) is Power.GONE
+        assert new_provider().create(replace(spec, has_system=False))
+    assert new_provider().create(spec)
+
+
 def test_network_that_there_is_not_is_refused(new_provider):
     with pytest.raises(BadTargetSpec, match="bridge:NAME"):
         new_provider().create(replace(SPEC, interfaces=(Interface(network="vpc-1"),)))
+
+
+def test_start_from_a_layer_never_writes_the_disks(new_provider):
+    server = new_provider().create(SPEC)
+    with server.disks[0].path.open("r+b") as disk:
+        disk.write(bootsector.deaf("ready"))
+    for _ in range(2):
+        new_provider().boot_layered(server.id)
+        with_layer = command_line(pid(new_provider()))
+        assert b"disk-0.qcow2" in with_layer
+        assert b"disk-0.img" not in with_layer
+    new_provider().stop(server.id, hard=True)
+    new_provider().drop_layer(server.id)
+    new_provider().boot(server.id)
+    with pytest.raises(TargetRuns):
+        new_provider().boot_layered(server.id)
+
+
+def test_console_that_cannot_be_trimmed_keeps_no_other_from_it(new_provider):
+    logs = []
+    for name in ("a", "b"):
+        server = new_provider().create(replace(SPEC, task_id=name))
+        logs.append(server.disks[0].path.with_name("console.log"))
+    logs[0].mkdir()
+    logs[1].write_bytes(bytes(b"x" * (12 * MIB)))
+    new_provider().tend()
+    assert logs[1].stat().st_blocks * 512 < 10 * MIB
+    logs[0].rmdir()
 
 
 def test_firmware_says_on_the_console_that_nothing_boots(new_provider):

@@ -171,6 +171,34 @@ def test_watch_sees_a_server_that_turns_itself_off(monkeypatch):
     assert "off" in verdict.why
 
 
+class Held(Server):
+    """Stops for want of space once it is `at` seconds old."""
+
+    def __init__(self, at: float, *says: str) -> None:
+        super().__init__(*says)
+        self._at = at
+
+    def trouble(self, server_id: str) -> str:
+        if self.now < 1:
+            raise MachineSilent(server_id, "query-status", "busy")
+        return "no space is left" if self.now >= self._at else ""
+
+
+def test_server_that_is_held_up_has_failed_and_is_not_waited_for(monkeypatch):
+    verdict = watched(Held(20, "Loading Linux ...\r\n"), monkeypatch)
+    assert (verdict.outcome, verdict.why) == (Outcome.FAILED, "no space is left")
+    assert 20 <= verdict.seconds < 30
+
+
+def test_server_that_is_held_up_is_not_up_whatever_it_said(monkeypatch):
+    verdict = watched(Held(5, "", LOGIN), monkeypatch, settle_s=4.5)
+    assert (verdict.outcome, verdict.why) == (Outcome.FAILED, "no space is left")
+
+
+def test_server_that_nothing_holds_up_is_up(monkeypatch):
+    assert watched(Held(1 << 30, LOGIN), monkeypatch).outcome is Outcome.UP
+
+
 def test_watch_can_be_stopped(monkeypatch):
     assert watched(Server(), monkeypatch, stopped=lambda: True).seconds == 0
 

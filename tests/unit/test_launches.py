@@ -68,6 +68,11 @@ class Machines(NotedProvider):
             self.calls.append(f"layer {server_id}")
         return TargetServer(id=server_id, name="t", disks=())
 
+    def boot_layered(self, server_id):
+        if server_id not in self.layered:
+            self.layer(server_id)
+        return self.boot(server_id)
+
     def drop_layer(self, server_id):
         assert server_id not in self.on
         self.layered.discard(server_id)

@@ -4,12 +4,14 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from rehost.provider_errors import CloneStopped, NoSpaceForTarget, TargetDiskLost, TargetStorage
 from rehost.providers.base import DiskSpec
 from rehost.providers.folders import ServerFolders
+from rehost.providers.null import NullProvider
 from tests.conformance.provider import SPEC
 
 
@@ -55,6 +57,26 @@ def test_delete_leaves_what_others_put_there(tmp_path):
     assert folders.find(server.id) is None
     folders.create(SPEC)
     assert notes.read_text() == "mine"
+
+
+def test_targets_are_told_while_they_change_and_go(tmp_path):
+    provider, stopping = NullProvider(tmp_path), Event()
+
+    def change() -> None:
+        while not stopping.is_set():
+            provider.create(replace(SPEC, cpus=2))
+            provider.create(SPEC)
+            provider.delete(SPEC.task_id)
+
+    provider.create(replace(SPEC, task_id="other"))
+    changing = Thread(target=change)
+    changing.start()
+    try:
+        found = [{one.server.id for one in provider.inventory()} for _ in range(3000)]
+    finally:
+        stopping.set()
+        changing.join()
+    assert all("other" in ids for ids in found)
 
 
 def test_links_in_the_place_of_a_server_are_not_followed(tmp_path):

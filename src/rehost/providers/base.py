@@ -63,6 +63,7 @@ class TargetSpec:
 
     `boot_file`: the loader that UEFI firmware is to start, as "\EFI\debian\shimx64.efi"; None: what
     it finds by itself, \EFI\BOOT\BOOTX64.EFI. `source` tells people whose disks these are.
+    `has_system`: it is more than its disks, what it needs to start must be there when it is made.
     """
 
     task_id: str
@@ -74,6 +75,7 @@ class TargetSpec:
     interfaces: tuple[Interface, ...] = (Interface(),)
     boot_file: str | None = None
     source: str = ""
+    has_system: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +137,10 @@ class Provider(Protocol):
         """
 
     def boot(self, server_id: str) -> Launch:
-        """Start the server from its disks; one that runs is not started again."""
+        """Start the server from its disks, or its layer if there is one.
+
+        One that runs is not started again, but goes on if it was held up and need not be any more.
+        """
 
     def power(self, server_id: str) -> Power:
         """Power.GONE, not an error, if there is no such server."""
@@ -191,6 +196,12 @@ class CanLayer(Protocol):
         what it holds.
         """
 
+    def boot_layered(self, server_id: str) -> Launch:
+        """Lay a layer if there is none, and start the server from it.
+
+        In one step: whatever others do to the server meanwhile, it never starts from its disks.
+        """
+
     def drop_layer(self, server_id: str) -> None:
         """Throw the layer away: the server has its disks as they were. None is not an error."""
 
@@ -231,6 +242,17 @@ class KnowsHost(Protocol):
 
     def is_accelerated(self) -> bool:
         """Whether machines run here with hardware virtualisation; finding out takes a moment."""
+
+
+@runtime_checkable
+class KnowsTrouble(Protocol):
+    """Optional: sees why a server that is on does not go on."""
+
+    def trouble(self, server_id: str) -> str:
+        """What holds a running server up, to be read after "it failed: "; "" if nothing does.
+
+        Raises an Error if it does not run, or cannot be asked.
+        """
 
 
 @runtime_checkable

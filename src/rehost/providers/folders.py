@@ -232,18 +232,23 @@ def server(record: Record, folder: Path) -> TargetServer:
     )
 
 
-def inventory(record: Record, folder: Path, power: Power) -> Inventory:
-    files = [file.stat(follow_symlinks=False) for file in folder.iterdir()]
+def _inventory(record: Record, folder: Path, power: Power) -> Inventory:
     return Inventory(
         server=server(record, folder),
         source=record.spec.source,
         power=power,
         folder=folder,
-        used=sum(file.st_blocks * 512 for file in files),
+        used=_used(folder),
         layered=record.layered,
         clone_of=record.clone_of,
         launch=record.launch,
     )
+
+
+def inventories(folders: ServerFolders, power: Callable[[str], Power]) -> tuple[Inventory, ...]:
+    """Of all servers; one that is deleted meanwhile is left out."""
+    found = ((record, folder, power(folder.name)) for record, folder in folders.all())
+    return tuple(_inventory(*each) for each in found if each[2] is not Power.GONE)
 
 
 def images(record: Record, folder: Path) -> tuple[Path, ...]:
@@ -305,6 +310,16 @@ def _read(folder: Path) -> Record | None:
         return None
     except msgspec.DecodeError as e:
         raise TargetStorage(str(folder), f"its {RECORD} is not ours, or damaged: {e}") from e
+
+
+def _used(folder: Path) -> int:
+    """Bytes. Files come and go meanwhile, and so may the folder."""
+    used = 0
+    with suppress(FileNotFoundError):
+        for file in folder.iterdir():
+            with suppress(FileNotFoundError):
+                used += file.stat(follow_symlinks=False).st_blocks * 512
+    return used
 
 
 def _sizes(record: Record) -> tuple[int, ...]:

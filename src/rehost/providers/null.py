@@ -6,7 +6,7 @@ For tests of what surrounds a provider, and for migrations that need the disks a
 from pathlib import Path
 
 from rehost.providers.base import Inventory, Launch, Power, TargetServer, TargetSpec
-from rehost.providers.folders import ServerFolders, inventory
+from rehost.providers.folders import ServerFolders, inventories
 
 SWITCH = "on"
 
@@ -37,10 +37,7 @@ class NullProvider:
         self._folders.delete(server_id)
 
     def inventory(self) -> tuple[Inventory, ...]:
-        return tuple(
-            inventory(record, folder, self.power(folder.name))
-            for record, folder in self._folders.all()
-        )
+        return inventories(self._folders, self.power)
 
     def _switch(self, server_id: str) -> Path:
         return self._folders.path(server_id) / SWITCH

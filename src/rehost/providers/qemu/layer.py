@@ -4,10 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from rehost.errors import ProgramFailed
-from rehost.provider_errors import NoSpaceForTarget, TargetStorage
+from rehost.provider_errors import LayerLost
 from rehost.providers import folders
 from rehost.providers.base import DiskFormat, TargetServer
 from rehost.providers.folders import Record
+from rehost.providers.qemu import failures
 from rehost.providers.qemu.options import qemu_img
 from rehost.system import process
 from rehost.system.files import sync_folder
@@ -18,7 +19,11 @@ def images(record: Record, folder: Path) -> tuple[Path, ...]:
 
 
 def lay(record: Record, folder: Path) -> TargetServer:
-    """The record says so only once all images are there: those of a killed call are made anew."""
+    """The record says so only once all images are there: those of a killed call are made anew.
+
+    Raises LayerLost.
+    """
+    insist(record, folder)
     if not record.layered:
         for below, image in zip(
             folders.images(record, folder), images(record, folder), strict=True
@@ -37,13 +42,23 @@ def lay(record: Record, folder: Path) -> TargetServer:
     )
 
 
+def insist(record: Record, folder: Path) -> None:
+    """Raises LayerLost if the record says that there is a layer, and it is not whole."""
+    lost = next((image for image in images(record, folder) if not image.exists()), None)
+    if record.layered and lost is not None:
+        raise LayerLost(record.spec.task_id, str(lost))
+
+
 def drop(record: Record, folder: Path) -> None:
-    folders.write(folder, replace(record, layered=False))
+    """A killed call leaves a layer that is not whole: nothing starts from it until it is gone."""
     for image in images(record, folder):
         image.unlink(missing_ok=True)
     # What firmware noted belongs to what was started.
     (folder / "vars.fd").unlink(missing_ok=True)
     sync_folder(folder)
+    if record.layered:
+        # Only now: the layer may have filled the disk, and a new record takes space.
+        folders.write(folder, replace(record, layered=False))
 
 
 def _make(below: Path, image: Path) -> None:
@@ -51,7 +66,5 @@ def _make(below: Path, image: Path) -> None:
     try:
         process.run(argv, name="qemu-img", environ={"LC_ALL": "C"})
     except ProgramFailed as e:
-        if "No space left" in str(e) or "quota" in str(e):
-            raise NoSpaceForTarget(str(image.parent), str(e)) from e
-        raise TargetStorage(str(image.parent), str(e)) from e
+        raise failures.of_image(image.parent, e) from e
     image.chmod(0o600)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from rehost.model.server import Firmware
 from rehost.provider_errors import BadTargetSpec, ProgramMissing
 
 # RHEL and its kin install it outside PATH, under another name.
@@ -83,6 +84,14 @@ def ovmf() -> Ovmf:
         if firmware.code.exists() and firmware.variables.exists():
             return firmware
     raise ProgramMissing("OVMF, the UEFI firmware for machines,", OVMF_PACKAGES)
+
+
+def insist(firmware: Firmware) -> None:
+    """Raises ProgramMissing if anything is that a machine with this firmware needs."""
+    qemu()
+    qemu_img()
+    if firmware is Firmware.UEFI:
+        ovmf()
 
 
 def judge_bridge(name: str) -> None:

@@ -13,18 +13,19 @@ from rehost.errors import BadFormat, ProgramFailed
 from rehost.model.server import Firmware
 from rehost.provider_errors import (
     BadTargetSpec,
-    LaunchFailed,
     MachineSilent,
     TargetGone,
     TargetRuns,
 )
 from rehost.providers.base import DiskFormat, Inventory, Launch, Power, TargetServer, TargetSpec
-from rehost.providers.folders import Record, ServerFolders, images, inventory, write
+from rehost.providers.folders import Record, ServerFolders, images, inventories, write
 from rehost.providers.qemu import (
     acceleration,
     console_log,
     daemon,
+    failures,
     forward,
+    held,
     layer,
     machine,
     network,
@@ -48,7 +49,7 @@ BIOS_CONSOLE = (0x3F8).to_bytes(2, "little")  # the first serial port
 
 
 class QemuProvider:
-    """Also CanClone, CanLayer, CanList, CanReach, CanScreenshot, HasConsole, KnowsHost."""
+    """Has all abilities that there are."""
 
     name = "qemu"
 
@@ -61,19 +62,21 @@ class QemuProvider:
     def create(self, spec: TargetSpec) -> TargetServer:
         machine.judge(spec)
         self._insist_on_bridges(spec, isolated=False)
+        if spec.has_system:
+            # Nobody wants to hear of it only after days of copying.
+            host.insist(spec.firmware)
         return self._folders.create(spec)
 
     def boot(self, server_id: str) -> Launch:
         with self._folders.held(server_id) as (record, folder):
-            with daemon.process_of(machine.pidfile(folder)) as running:
-                if running is not None and record.launch:
-                    return record.launch
-            probed = self.acceleration()
-            launch = Launch(accelerated=self.is_accelerated(), said=probed.why)
-            write(folder, replace(record, launch=launch))
-            self._start(record, folder, probed.acceleration)
-            log.info("%s: started, %s", server_id, launch.said)
-            return launch
+            return self._booted(record, folder)
+
+    def boot_layered(self, server_id: str) -> Launch:
+        with self._folders.held(server_id) as (record, folder):
+            if not record.layered:
+                _insist_off(folder)
+                layer.lay(record, folder)
+            return self._booted(replace(record, layered=True), folder)
 
     def power(self, server_id: str) -> Power:
         if self._folders.find(server_id) is None:
@@ -93,10 +96,7 @@ class QemuProvider:
         self._folders.delete(server_id, first=_end)
 
     def inventory(self) -> tuple[Inventory, ...]:
-        return tuple(
-            inventory(record, folder, self.power(folder.name))
-            for record, folder in self._folders.all()
-        )
+        return inventories(self._folders, self.power)
 
     def clone(
         self, server_id: str, clone_id: str, *, stopped: Callable[[], bool] = lambda: False
@@ -118,8 +118,11 @@ class QemuProvider:
 
     def tend(self) -> None:
         for _, folder in self._folders.all():
-            with self._folders.explained():
+            try:
                 console_log.trim(folder)
+            except OSError as e:
+                # The others' consoles grow, too.
+                log.warning("%s: cannot trim its console's log: %s", folder, e.strerror)
 
     def screenshot(self, server_id: str) -> bytes:
         with self._folders.held(server_id) as (_, folder):
@@ -144,6 +147,23 @@ class QemuProvider:
             if self._probed is None:
                 self._probed = acceleration.probe(host.qemu(), self._options.acceleration)
             return self._probed
+
+    def trouble(self, server_id: str) -> str:
+        with self._folders.held(server_id) as (_, folder):
+            return held.why(folder)
+
+    def _booted(self, record: Record, folder: Path) -> Launch:
+        with daemon.process_of(machine.pidfile(folder)) as running:
+            if running is not None and record.launch:
+                held.let_go(folder)
+                return record.launch
+        layer.insist(record, folder)
+        probed = self.acceleration()
+        launch = Launch(accelerated=self.is_accelerated(), said=probed.why)
+        write(folder, replace(record, launch=launch))
+        self._start(record, folder, probed.acceleration)
+        log.info("%s: started, %s", record.spec.task_id, launch.said)
+        return launch
 
     def _start(self, record: Record, folder: Path, chosen: Acceleration) -> None:
         isolated = record.clone_of is not None
@@ -171,6 +191,7 @@ class QemuProvider:
                     console=console,
                 )
             )
+            began = monotonic()
             try:
                 process.run(
                     [host.qemu(), *arguments],
@@ -180,7 +201,10 @@ class QemuProvider:
                     pass_fds=(monitor, console, *(tap for tap in taps if tap is not None)),
                 )
             except ProgramFailed as e:
-                raise LaunchFailed(record.spec.task_id, str(e)) from e
+                if hung := monotonic() - began >= START_LIMIT_S:
+                    # Part of it may go on, and be in the way when this is tried again.
+                    _end(folder)
+                raise failures.of_start(record.spec.task_id, folder, e, hung=hung) from e
 
     def _bridges(self, spec: TargetSpec, *, isolated: bool) -> tuple[str, ...]:
         """Of each interface; "" for one that is on a network of its own."""

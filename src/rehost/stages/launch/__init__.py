@@ -6,11 +6,12 @@ which is no verdict against it.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rehost.errors import Error
-from rehost.providers.base import CanReach, HasConsole, Power
+from rehost.providers.base import CanReach, HasConsole, KnowsTrouble, Power
 from rehost.stages.launch.console import Outcome, Verdict, judge
 from rehost.stages.launch.probe import SSH, Probe, answers, parse
 
@@ -22,7 +23,7 @@ PROBE_EVERY_S = 3.0
 
 
 class Watched(HasConsole, Protocol):
-    """What of a provider is needed to watch a server come up; CanReach helps."""
+    """What of a provider is needed to watch a server come up; CanReach and KnowsTrouble help."""
 
     def power(self, server_id: str) -> Power: ...
 
@@ -40,9 +41,11 @@ def watch(
 
     It is up once the console says so or SSH answers. With a `probe`, that alone makes it up, and
     one that does not answer in time is a failure. Up or failed is believed once it has held for
-    `settle_s`: what the console says last counts. `stopped` ends the wait.
+    `settle_s`: what the console says last counts. One that is held up, as by a full disk of its
+    host, has failed, whatever it said before. `stopped` ends the wait.
     """
     service = _Service(provider=provider, server_id=server_id, probe=probe or SSH)
+    health = _Health(provider=provider, server_id=server_id)
     began = since = time.monotonic()
     said, heard, verdict = b"", judge(""), judge("")
     while True:
@@ -53,13 +56,17 @@ def watch(
         if new.outcome is not verdict.outcome:
             since = now
         verdict = new
-        if verdict.outcome is not Outcome.UNKNOWN and now - since >= settle_s:
+        is_settled = verdict.outcome is not Outcome.UNKNOWN and now - since >= settle_s
+        is_over = now - began >= limit_s
+        if trouble := health.trouble(now, must_know=is_settled or is_over):
+            return _at(_failed(verdict, trouble), now - began)
+        if is_settled:
             return _at(verdict, since - began)
         if provider.power(server_id) is not Power.ON:
             return _at(_failed(verdict, "it turned itself off"), now - began)
         if stopped():
             return _at(verdict, now - began)
-        if now - began >= limit_s:
+        if is_over:
             return _at(_too_late(verdict, service, probe), now - began)
         time.sleep(EVERY_S)
 
@@ -87,6 +94,24 @@ class _Service:
         except Error as e:
             self.trouble = str(e)
         return self.answered
+
+
+@dataclass(kw_only=True)
+class _Health:
+    """Asked now and then, and before there is a verdict."""
+
+    provider: Watched
+    server_id: str
+    next_at: float = 0.0
+
+    def trouble(self, now: float, *, must_know: bool) -> str:
+        if not isinstance(self.provider, KnowsTrouble) or (now < self.next_at and not must_know):
+            return ""
+        self.next_at = now + PROBE_EVERY_S
+        # It is off, or has no time to answer: that is judged elsewhere.
+        with suppress(Error):
+            return self.provider.trouble(self.server_id)
+        return ""
 
 
 def _together(heard: Verdict, service: _Service, *, is_wanted: bool, now: float) -> Verdict:
