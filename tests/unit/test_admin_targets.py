@@ -2,14 +2,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from rehost.control import admin
+from rehost.control import admin, admin_targets
 from rehost.control.store import audit, identity
 from rehost.control.store import tasks as table
 from rehost.model.task import TaskState
 from rehost.provider_errors import ProviderCannot, TargetAmbiguous, TargetGone, TargetOfTask
 from rehost.providers.base import Power
+from rehost.providers.folders import ServerFolders
 from rehost.providers.null import NullProvider
 from rehost.providers.qemu import QemuOptions, QemuProvider
 from rehost.providers.qemu.options import Acceleration
@@ -108,6 +110,37 @@ def test_delete_asks_and_says_what_goes(home, rehost, disks):
     assert disks.power("left-2") is Power.GONE
 
 
+def copied(home, disks, state: TaskState) -> tuple[str, str]:
+    task_id = task_in(home, state)
+    made(disks, task_id)
+    clone = ServerFolders(home.data / "targets").clone(task_id, f"{task_id}-test")
+    return task_id, clone.id
+
+
+def test_copy_is_not_deleted_if_a_test_began_while_it_was_asked(home, rehost, disks, monkeypatch):
+    task_id, clone_id = copied(home, disks, TaskState.SYNC_SUCCESS)
+
+    def answer_late(*_, **__) -> bool:
+        with home.database.write() as db:
+            task = table.get(db, task_id)
+            assert task is not None
+            table.save(db, task, replace(task, active=True))
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr(typer, "confirm", answer_late)
+        with pytest.raises(TargetOfTask, match="clear"):
+            rehost("delete", clone_id)
+    assert disks.power(clone_id) is Power.OFF
+
+
+def test_copy_of_a_target_at_rest_is_deleted(home, rehost, disks):
+    task_id, clone_id = copied(home, disks, TaskState.SYNC_SUCCESS)
+    rehost("delete", clone_id, stdin="y\n")
+    assert disks.power(clone_id) is Power.GONE
+    assert disks.power(task_id) is Power.OFF
+
+
 @pytest.mark.parametrize("state", [TaskState.RUNNING, TaskState.MIGRATE_SUCCESS, TaskState.ABORT])
 def test_target_of_a_task_goes_with_its_task_alone(home, rehost, disks, state):
     task_id = task_in(home, state)
@@ -133,6 +166,29 @@ def test_what_a_provider_cannot_is_said(home, rehost, disks, tmp_path):
             rehost(*words, task_id)
     with pytest.raises(ProviderCannot):
         rehost("screenshot", task_id, str(tmp_path / "screen.png"))
+
+
+@pytest.mark.needs("qemu-system-x86_64", "qemu-img")
+def test_target_of_a_task_never_runs_on_its_disks_whatever_happens(home, rehost, monkeypatch):
+    provider = QemuProvider(home.data / "targets", QemuOptions(acceleration=Acceleration.TCG))
+    task_id = task_in(home, TaskState.SYNC_FAIL)
+    provider.create(replace(SPEC, task_id=task_id))
+    provider.layer(task_id)
+    look = admin_targets._one
+
+    def then_rolled_back(*words):
+        found = look(*words)
+        provider.drop_layer(task_id)
+        return found
+
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(admin_targets, "_one", then_rolled_back)
+            rehost("start", task_id, provider="qemu")
+        [found] = provider.inventory()
+        assert (found.power, found.layered) == (Power.ON, True)
+    finally:
+        provider.delete(task_id)
 
 
 @pytest.mark.needs("qemu-system-x86_64", "qemu-img")

@@ -5,6 +5,7 @@ A task that has succeeded may be deleted, and its target stays: nothing else kno
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,14 +55,15 @@ def list_targets(data: Data = None, config: Config = None) -> None:
 @commands.command("show")
 def show(server: Server, data: Data = None, config: Config = None) -> None:
     """Show a target: its disks, where they lie, its task and source, how it was started."""
-    target = _one(_provider(_settings(data, config)), server)
+    provider = _provider(_settings(data, config))
+    target = _one(provider, server)
     with opened(data, config) as local, local.database.read() as db:
         task = _task(db, target)
     launch = target.launch.said if target.launch else "never started"
     lines = [
         ("id", target.server.id),
         ("name", target.server.name),
-        ("power", str(target.power)),
+        ("power", _power_said(provider, target)),
         ("runs on", launch),
         ("task", _task_said(task)),
         ("source", target.source or "not known"),
@@ -91,13 +93,14 @@ def start(server: Server, data: Data = None, config: Config = None) -> None:
     with opened(data, config) as local, local.database.read() as db:
         task = _task(db, target)
     _insist_on_rest(target, task, "stop it first")
-    if task is not None and not target.clone_of and not target.layered:
+    if task is None or target.clone_of:
+        launch = provider.boot(target.server.id)
+    elif isinstance(provider, CanLayer):
         # A later sync goes on from the disks as the agent left them.
-        if not isinstance(provider, CanLayer):
-            raise ProviderCannot(provider.name, "start a target whose task may go on")
-        provider.layer(target.server.id)
+        launch = provider.boot_layered(target.server.id)
         say("What it writes goes to a layer over its disks: its task can go on.")
-    launch = provider.boot(target.server.id)
+    else:
+        raise ProviderCannot(provider.name, "start a target whose task may go on")
     say(f"Target {target.server.name} runs: {launch.said}.")
 
 
@@ -127,15 +130,13 @@ def delete(
 
     provider = _provider(_settings(data, config))
     target = _one(provider, server)
-    with opened(data, config) as local, local.database.write() as db:
-        task = _task(db, target)
-        if not target.clone_of:
-            _insist_on_none(target, task)
-        _insist_on_rest(target, task, "its copies are thrown away with clear")
+    _insist_on_deletable(target, data, config)
     what = f"target {target.server.name} ({target.server.id}), {_gib(target.used)}"
     if not yes:
         print(f"Its disks are in {target.folder}.", file=sys.stderr)
         typer.confirm(f"Delete {what}, and all that is on it?", abort=True, err=True)
+        # A test may have been begun while this waited for an answer.
+        _insist_on_deletable(target, data, config)
     provider.delete(target.server.id)
     with opened(data, config) as local, local.database.write() as db:
         domain = identity.ensure_domain(db, DOMAIN)
@@ -211,6 +212,17 @@ def _one(provider: "Provider", wanted: str) -> "Inventory":
     return (exact or found)[0]
 
 
+def _power_said(provider: "Provider", target: "Inventory") -> str:
+    from rehost.errors import Error
+    from rehost.providers.base import KnowsTrouble, Power
+
+    trouble = ""
+    if target.power is Power.ON and isinstance(provider, KnowsTrouble):
+        with suppress(Error):
+            trouble = provider.trouble(target.server.id)
+    return f"{target.power}, but stands still: {trouble}" if trouble else str(target.power)
+
+
 def _task(db: "Connection", target: "Inventory") -> "Task | None":
     from rehost.control.store import tasks
 
@@ -227,6 +239,14 @@ def _insist_on_rest(target: "Inventory", task: "Task | None", todo: str) -> None
 
     if task is not None and (task.state in BUSY_STATES or task.active):
         raise TargetOfTask(target.server.id, task.id, task.state, todo)
+
+
+def _insist_on_deletable(target: "Inventory", data: Path | None, config: Path | None) -> None:
+    with opened(data, config) as local, local.database.read() as db:
+        task = _task(db, target)
+    if not target.clone_of:
+        _insist_on_none(target, task)
+    _insist_on_rest(target, task, "its copies are thrown away with clear")
 
 
 def _insist_on_none(target: "Inventory", task: "Task | None") -> None:
