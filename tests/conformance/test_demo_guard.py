@@ -54,3 +54,13 @@ def test_targets_end_with_the_demo(provider, tmp_path, number):
     while provider.power(SPEC.task_id) is not Power.GONE or (tmp_path / "demo").exists():
         assert time.monotonic() < until
         time.sleep(0.1)
+
+
+def test_guard_of_a_demo_that_has_ended_before_it_tidies_up_at_once(tmp_path):
+    demo = tmp_path / "demo"
+    demo.mkdir()
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    argv = [sys.executable, "-m", "rehost.cli.demo_guard", str(demo), str(ended.pid)]
+    subprocess.run(argv, check=True, timeout=120)
+    assert not demo.exists()
