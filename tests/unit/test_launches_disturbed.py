@@ -18,7 +18,7 @@ from rehost.control.store.schema import discards
 from rehost.control.store.schema import tasks as rows
 from rehost.control.task_record import ConfigKey, Configuration, Launch, LaunchState, Point
 from rehost.control.trying import Trials
-from rehost.errors import DatabaseUnavailable
+from rehost.errors import DatabaseUnavailable, Error
 from rehost.model.server import Report
 from rehost.model.task import TaskState
 from rehost.provider_errors import NoSpaceForTarget
@@ -308,6 +308,34 @@ def test_what_was_done_in_a_run_that_was_stopped_is_not_of_the_next_one(home, mo
     driver.turn()
     assert now(home, task_id).state is TaskState.MIGRATE_SUCCESS
     assert machines.calls == [f"layer {task_id}", f"boot {task_id}"]
+
+
+def test_what_failed_in_a_run_that_was_stopped_does_not_fail_the_next_one(home, monkeypatch):
+    machines = Machines()
+
+    def late(*_):
+        (task_id,) = machines.created
+        act(home, task_id, Action.STOP)
+        answer(home, task_id, "STOP")
+        act(home, task_id, Action.START)
+        monkeypatch.undo()
+        raise NoSystem
+
+    monkeypatch.setattr(Starts, "_prepared", late)
+    driver, task_id = copied(home, machines)
+    driver.turn()
+    task = now(home, task_id)
+    assert (task.state, task.error) == (TaskState.RUNNING, "")
+    assert driver.receivers.open == {task_id}
+
+
+class NoSystem(Error):
+    """For a test: what is no use to try again."""
+
+    code = "REHOST.0002"
+
+    def __init__(self) -> None:
+        super().__init__("no system")
 
 
 def test_target_is_made_ready_before_it_starts_whatever_was_noted(home):

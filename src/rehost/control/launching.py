@@ -172,8 +172,8 @@ class Launching:
     def _booted(self, server_id: str, stopped: Stopped) -> base.Launch:
         """Whatever was noted: what starts here never writes to the disks themselves."""
         insist(stopped)
-        if isinstance(self._provider, CanLayer) and self._provider.power(server_id) is not Power.ON:
-            self._provider.layer(server_id)
+        if isinstance(self._provider, CanLayer):
+            return self._provider.boot_layered(server_id)
         return self._provider.boot(server_id)
 
     def _watched(self, owner: str, server_id: str, probe: Probe | None, stopped: Stopped) -> _Seen:

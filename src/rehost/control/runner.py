@@ -77,6 +77,7 @@ class Runner:
         self._trials = Trials(provider, self._errands, self._launching, probe)
         self._retries: dict[str, _Retry] = {}
         self._held: frozenset[str] = frozenset()
+        self._looked_at: Task | None = None  # what is done now was begun of it
         self._renewed = 0.0
         self._said = ""
         self._stopping = threading.Event()
@@ -232,6 +233,8 @@ class Runner:
                 return
             if task.state in MOVING_STATES:
                 self._retries.pop(task_id, None)
+                if not _is_same_step(task, self._looked_at):
+                    return
                 log.error("task %s failed: %s", task_id, error)
                 tasks.hear(db, task, News.TARGET_FAILED, error=failure(known))
                 return
@@ -252,6 +255,7 @@ class Runner:
                 self._stop_errands(task_id)
                 self._held -= {task_id}
                 return
+            self._looked_at = task
             if change := self._trials.turn(task, source):
                 self._change(task_id, change)
                 continue
@@ -414,9 +418,14 @@ class Runner:
 
 
 def _done(now: Task, task: Task, phase: str, *, began: int) -> Task:
-    """With the phase done, unless the task was stopped meanwhile, or begun anew."""
-    is_same = now.state is task.state and tasks.next_phase(now) == phase
-    return tasks.done(now, phase, began=began) if is_same else now
+    return tasks.done(now, phase, began=began) if _is_same_step(now, task) else now
+
+
+def _is_same_step(now: Task, task: Task | None) -> bool:
+    """Whether a task is where it was read; else it was stopped meanwhile, or begun anew."""
+    if task is None or task.id != now.id:
+        return True
+    return now.state is task.state and tasks.next_phase(now) == tasks.next_phase(task)
 
 
 def _explained(task: Task, said: str) -> Task:
