@@ -262,6 +262,7 @@ def expect_moved(migration: Migration, *, torn: int = 0) -> None:
     of_source = witness.boots(cut=witness.cuts)
     # Its network is there, and its services are.
     witness.wait_until(lambda: witness.boots() > of_source, limit_s=LIMIT_S)
+    print(times(migration))
     migration.source.qemu.stop()  # nothing is asked of it any more, and it takes a processor
     with logged_in(migration.target) as console:
         after = look(console)
@@ -273,6 +274,18 @@ def expect_moved(migration: Migration, *, torn: int = 0) -> None:
     assert len(found["torn"]) <= torn
     assert changed == []
     expect_sound(migration.target)
+
+
+def times(migration: Migration) -> str:
+    """What the cutover took, as the task tells it."""
+    start, phases = migration.launch("final"), migration.show()["sub_tasks"]
+    converted = next(each for each in phases if each["name"].startswith("CONFIGURE"))
+    return (
+        f"frozen for {start['frozen_ms']:.0f} ms; "
+        f"from the cut to the start {start['boot_at'] - start['cut_at']} ms, "
+        f"of them conversion {converted['end_date'] - converted['start_date']} ms; "
+        f"down for {start['downtime_ms']} ms; changed: {start['changed']}"
+    )
 
 
 def expect_sound(server: Path) -> None:
