@@ -1,6 +1,9 @@
 """DHCP of what stands upon cards, however the files tell their cards; and of rarer files."""
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rehost.stages.convert.network import Wish
 from tests.unit.convert.guest import MAC, rewritten, whole
@@ -101,6 +104,46 @@ def test_netplan_of_several_files_is_one():
         NETPLAN + "2.yaml": "network:\n  ethernets:\n    ens192:\n      dhcp4: true\n"
         "      # rehost: gateway4: 192.0.2.1\n",
     }
+
+
+# Of an entry; only some are of static addresses.
+SETTINGS = {
+    "addresses": "[192.0.2.7/24, '2001:db8::7/64']",
+    "gateway4": "192.0.2.1",
+    "routes": "\n        - to: default\n          via: 192.0.2.1",
+    "nameservers": "\n        addresses: [192.0.2.1]",
+    "accept-ra": "false",
+    "dhcp4": "false",
+    "mtu": "1400",
+}
+ENTRIES = st.lists(st.sampled_from(sorted(SETTINGS)), unique=True, min_size=1)
+
+
+@given(st.lists(ENTRIES, min_size=1, max_size=3))
+def test_no_entry_of_netplan_is_left_empty(entries):
+    files = {
+        f"{NETPLAN}{n}.yaml": "network:\n  ethernets:\n    ens192:\n"
+        + "".join(f"      {key}: {SETTINGS[key]}\n" for key in entry)
+        for n, entry in enumerate(entries)
+    }
+    files |= {NETPLAN + "first.yaml": "network: {ethernets: {ens192: {addresses: [10.0.0.2/8]}}}\n"}
+    after = [yaml.safe_load(text or "") for text in (files | rewritten(files, WISH)).values()]
+    found = [said["network"]["ethernets"]["ens192"] for said in after]
+    assert all(isinstance(entry, dict) for entry in found)
+    assert any(entry.get("dhcp4") for entry in found)
+
+
+@pytest.mark.parametrize("key", ["nameservers", "routes"])
+def test_netplan_entry_of_which_nothing_is_left_asks_for_an_address(key):
+    entry = f"network:\n  ethernets:\n    ens192:\n      {key}: {SETTINGS[key]}\n"
+    files = {
+        NETPLAN + "50.yaml": "network: {ethernets: {ens192: {addresses: [10.0.0.2/8]}}}\n",
+        NETPLAN + "60.yaml": entry,
+    }
+    changed = rewritten(files, WISH)[NETPLAN + "60.yaml"] or ""
+    assert changed.startswith(
+        f"network:\n  ethernets:\n    ens192:\n      dhcp4: true\n      # rehost: {key}:"
+    )
 
 
 def test_netplan_listens_to_routers_where_it_asks_for_ipv6():

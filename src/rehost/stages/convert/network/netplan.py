@@ -166,6 +166,8 @@ def _switch(file: YamlText, interface: Node, static: list[str]) -> bool:
     gone = (*STATIC, dns, *(("accept-ra",) if silent else ()))
     if not (new or "addresses" in nameservers or there.keys() & set(gone)):
         return False
+    if not there.keys() - set(gone):  # netplan refuses an entry of comments, and all else with it
+        new = {"dhcp4": "true", **new}
     file.change(interface, new=new, without=gone)
     return True
 
