@@ -1,10 +1,12 @@
 """Programs that are missing, fail, hang, or are stopped: who runs the service must know why."""
 
 import contextlib
+import errno
 import os
 import re
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,16 @@ from rehost.convert_errors import (
     VirtV2vFailed,
 )
 from rehost.providers.base import DiskFormat, TargetDisk
-from rehost.stages.convert import Plan, check, convert, guest, virt_v2v
+from rehost.stages.convert import Plan, check, convert, guest, run, virt_v2v
 from rehost.stages.convert.virt_v2v import domain, rebuild
 
 EDITS = Plan(reasons=(), hostname="db2", old_hostname="db1")
+# A libguestfs that has no files.
+ANSWERS = """while read -r line; do case $line in
+*'"open"'*) echo '{"answer": {"root": "/dev/sda1"}}';;
+*'"glob"'*) echo '{"answer": []}';;
+*) echo '{"answer": null}';;
+esac; done"""
 
 
 @pytest.fixture
@@ -141,6 +149,26 @@ def test_stopped_while_libguestfs_works(tmp_path, python):
     python(f"sleep 300 & echo $! >{pid}; wait")
     with pytest.raises(ConversionStopped):
         converted(tmp_path, stopped=lambda: pid.exists() and bool(pid.read_text()))
+    assert_gone(pid)
+
+
+@pytest.mark.parametrize("plan", [EDITS, replace(EDITS, virt_v2v=True)])
+def test_a_full_disk_is_told_as_one(tmp_path, python, v2v, monkeypatch, plan):
+    pid = tmp_path / "pid"
+    waits = f"sleep 300 & echo $! >{pid}; wait"
+    python(ANSWERS if plan.virt_v2v else waits)
+    v2v(waits)
+    full = tmp_path / "full"
+    full.mkdir()
+
+    def free(folder):
+        return run.LEAST - (folder == full and pid.exists() and bool(pid.read_text()))
+
+    monkeypatch.setattr(run, "_free", free)
+    disks = [TargetDisk(name="a", size=1, path=full / "a.qcow2")]
+    with pytest.raises(OSError, match="No space left") as caught:
+        convert(disks, plan, accelerated=False, log=tmp_path / "log")
+    assert caught.value.errno == errno.ENOSPC
     assert_gone(pid)
 
 

@@ -1,5 +1,7 @@
 """The conversion of a layer's images, from the plan to the sentences of what was done."""
 
+import errno
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from rehost.stages.convert.apply import apply
 from rehost.stages.convert.plan import Plan
 
 UUID = "UUID="
+LEAST = 1 << 20  # bytes; with less free, a machine that writes to a layer waits for ever
 
 
 def check(plan: Plan) -> None:
@@ -41,12 +44,14 @@ def convert(
     The disks must be a layer that can be thrown away, never the replica, and nobody else may have
     them open. It takes seconds to minutes, and may be done again to the same layer or a new one.
     `log` gets all that the programs said. `accelerated`: this host runs machines with hardware
-    virtualisation. Raises the errors of convert_errors; the layer is of no use then.
+    virtualisation. Raises the errors of convert_errors, and OSError (ENOSPC) where there is no
+    space for the layer; it is of no use then.
     """
     if plan.refused:
         raise NotConvertible(plan.refused)
     if plan.is_empty:
         return ()
+    stopped = _unless_full({disk.path.parent for disk in disks}, stopped)
     with guests.opened(
         disks, _opening(plan), accelerated=accelerated, log=log, stopped=stopped
     ) as guest:
@@ -55,6 +60,27 @@ def convert(
     if plan.virt_v2v:
         done += virt_v2v.rebuild(disks, root, accelerated=accelerated, log=log, stopped=stopped)
     return done
+
+
+def _unless_full(folders: set[Path], stopped: Callable[[], bool]) -> Callable[[], bool]:
+    """`stopped`, which is asked all the while, but raises ENOSPC once a folder is full.
+
+    QEMU does not tell the machine in it, which waits, and would be said to have taken too long.
+    """
+
+    def asked() -> bool:
+        for folder in folders:
+            if _free(folder) < LEAST:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+        return stopped()
+
+    return asked
+
+
+def _free(folder: Path) -> int:
+    found = os.statvfs(folder)
+    blocks = found.f_bavail if os.geteuid() else found.f_bfree
+    return blocks * found.f_frsize
 
 
 def _opening(plan: Plan) -> guests.Opening:
