@@ -348,7 +348,7 @@ def test_what_the_host_lacks_is_said_before_anything_is_made(
             new_provider().create(spec)
         assert failure.value.retryable
         assert new_provider().power(spec.task_id) is Power.GONE
-        assert new_provider().create(replace(spec, has_system=False))
+        assert new_provider().create(replace(spec, is_started=False))
     assert new_provider().create(spec)
 
 

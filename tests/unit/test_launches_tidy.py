@@ -13,9 +13,10 @@ from rehost.control.store.schema import discards
 from rehost.control.task_record import LaunchState
 from rehost.model.task import TaskState
 from rehost.provider_errors import CloneStopped, NoSpaceForTarget
+from rehost.providers.base import Power
 from rehost.stages import convert
 from rehost.stages.task import Action
-from tests.unit.tasks import NotedRunner
+from tests.unit.tasks import NotedRunner, new_source, new_task
 from tests.unit.test_launches import (
     PANIC,
     Machines,
@@ -191,3 +192,29 @@ def test_copy_that_cannot_be_thrown_away_is_left_to_the_next(home, failure):
     tell(home, task_id, 2)
     driver.turn()
     assert now(home, task_id).trial.outcome == "up"
+
+
+def test_target_that_was_not_even_begun_may_be_made_by_another_machine(home):
+    machines = Nowhere()
+    machines.failure = NoSpaceForTarget("here", "No space left on device")
+    driver = NotedRunner(home, machines)
+    task = new_task(home, new_source(home))
+    act(home, task.id, Action.START)
+    driver.turn()
+    driver.turn()
+    assert now(home, task.id).node is None
+    machines.there = Power.OFF
+    driver.wake()
+    driver._hurry()
+    driver.turn()
+    driver.turn()
+    assert now(home, task.id).node == driver._holder.node
+
+
+class Nowhere(Machines):
+    """Knows no server, until it has one that is half made."""
+
+    there = Power.GONE
+
+    def power(self, server_id):
+        return self.there

@@ -84,6 +84,14 @@ class Errands:
                 del self._running[key]
         return all(key[0] != owner for key in self._running)
 
+    def under_way(self, name: str) -> frozenset[str]:
+        """The owners of errands of this name that run."""
+        return frozenset(
+            owner
+            for (owner, each), errand in self._running.items()
+            if each == name and errand.thread.is_alive()
+        )
+
     def close(self, *, patience_s: float) -> frozenset[str]:
         """Have all errands end, and wait so long for all of them; returns whose run on."""
         for errand in self._running.values():

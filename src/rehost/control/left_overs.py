@@ -8,6 +8,9 @@ from rehost.control.launching import Launching
 from rehost.control.store.leases import Discard
 from rehost.providers.base import Provider
 
+AT_ONCE = 20
+DELETE = "delete"
+
 
 class LeftOvers:
     """For one runner's thread. `logs` is where the logs of tasks' agents are."""
@@ -20,11 +23,21 @@ class LeftOvers:
         self._launching = launching
         self._logs = logs
 
+    @property
+    def are_removed(self) -> bool:
+        """Whether anything is being removed just now."""
+        return bool(self._errands.under_way(DELETE))
+
+    def have_room(self, task_id: str) -> bool:
+        """Whether that of this task can be removed, too; each takes a thread."""
+        under_way = self._errands.under_way(DELETE)
+        return task_id in under_way or len(under_way) < AT_ONCE
+
     def is_gone(self, discard: Discard) -> bool:
         """Whether what a task left is gone; see to it, and ask again until it is."""
         task_id = discard.task_id
         # Beside this thread: to free large images may take longer than a lease.
-        done = self._errands.turn(task_id, "delete", lambda stopped: self._delete(discard, stopped))
+        done = self._errands.turn(task_id, DELETE, lambda stopped: self._delete(discard, stopped))
         if done is None:
             return False
         self._launching.forget(task_id)
@@ -34,9 +47,7 @@ class LeftOvers:
     def _delete(self, discard: Discard, stopped: Stopped) -> None:
         insist(stopped)
         self._provider.delete(trials.clone_id(discard.task_id))
-        if discard.server_id is None:
-            return
-        if discard.kept:
-            self._launching.down(discard.server_id, stopped, hard=True)
-        else:
+        if discard.kept_server_id is not None:
+            self._launching.down(discard.kept_server_id, stopped, hard=True)
+        if discard.server_id is not None:
             self._provider.delete(discard.server_id)

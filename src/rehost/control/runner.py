@@ -31,7 +31,7 @@ from rehost.control.task_record import Task, failure
 from rehost.control.trying import Trials
 from rehost.errors import DatabaseUnavailable, Error, Internal
 from rehost.model.task import MOVING_STATES, TaskState
-from rehost.providers.base import KnowsHost, Provider, TargetServer
+from rehost.providers.base import KnowsHost, Power, Provider, TargetServer
 from rehost.stages.launch import Probe
 from rehost.stages.task import FINISHED, News
 
@@ -105,6 +105,7 @@ class Runner:
             work = leases.work(db, self._holder, now=now_ms())
             left = leases.left_over(db, self._holder, now=now_ms())
         for task_id in work:
+            self._keep_leases()  # each may take a while
             try:
                 self._guarded(task_id, functools.partial(self._drive, task_id), self._failed)
             except DatabaseUnavailable:
@@ -113,6 +114,7 @@ class Runner:
                 # Whatever is wrong with it, the others go on.
                 log.exception("task %s cannot even be failed", task_id)
         for discard in left:
+            self._keep_leases()
             step = functools.partial(self._tidy, discard)
             self._guarded(discard.task_id, step, self._later)
 
@@ -173,7 +175,7 @@ class Runner:
         if now - self._renewed < RENEW_S and self._renewed:
             return
         dead = tuple(self._presence.dead())
-        if not self._held and not dead:
+        if not self._held and not dead and not self._left.are_removed:
             self._renewed = now
             return
         before = self._held
@@ -324,7 +326,13 @@ class Runner:
             # However far it gets: what there is of it is here, and only we can remove it.
             self._change(task.id, lambda t: replace(t, node=self._holder.node))
             return False
-        server = self._provider.create(spec)
+        try:
+            server = self._provider.create(spec)
+        except Error:
+            if self._provider.power(task.id) is Power.GONE:
+                # Nothing of it is here: another machine may make it.
+                self._change(task.id, lambda t: replace(t, node=None))
+            raise
         self._change(task.id, lambda t: replace(t, server=server))
         return True
 
@@ -384,6 +392,8 @@ class Runner:
     def _tidy(self, discard: leases.Discard) -> None:
         """Remove what a deleted task left."""
         task_id = discard.task_id
+        if not self._left.have_room(task_id):
+            return
         with self._database.write() as db:
             if not leases.take_discard(db, task_id, self._holder, now=now_ms(), until=_until()):
                 return

@@ -59,7 +59,7 @@ def spec(task: Task, source: Any, wishes: Wishes = Wishes()) -> TargetSpec:  # n
         interfaces=tuple(_interfaces(report, wishes, options(task, report).macs)),
         boot_file=facts.boot_file,
         source=f"{source.name} ({source.id})",
-        has_system=has_system(source),
+        is_started=starts(task, source),
     )
 
 

@@ -63,7 +63,7 @@ class TargetSpec:
 
     `boot_file`: the loader that UEFI firmware is to start, as "\EFI\debian\shimx64.efi"; None: what
     it finds by itself, \EFI\BOOT\BOOTX64.EFI. `source` tells people whose disks these are.
-    `has_system`: it is more than its disks, what it needs to start must be there when it is made.
+    `is_started`: it is to be started, and what it needs for that must be there when it is made.
     """
 
     task_id: str
@@ -75,7 +75,7 @@ class TargetSpec:
     interfaces: tuple[Interface, ...] = (Interface(),)
     boot_file: str | None = None
     source: str = ""
-    has_system: bool = True
+    is_started: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

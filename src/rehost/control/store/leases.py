@@ -24,14 +24,11 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discard:
-    """What a deleted task left: its folders, and its target, if anything is to be done with it.
-
-    That goes, unless it is `kept`: then it is only taken down.
-    """
+    """What a deleted task left: its folders, and the target that goes, or is only taken down."""
 
     task_id: str
     server_id: str | None
-    kept: bool = False
+    kept_server_id: str | None = None
 
 
 def work(db: sa.Connection, holder: Holder, *, now: int) -> Sequence[str]:
@@ -83,14 +80,16 @@ def lapse(db: sa.Connection, owners: Iterable[str], *, but: Iterable[str] = ()) 
 
 
 def left_over(db: sa.Connection, holder: Holder, *, now: int) -> Sequence[Discard]:
-    """Some of what deleted tasks left, for this runner to remove; others at each call.
+    """Some of what deleted tasks left, for this runner to remove: first what it is at, then others
+    at each call.
 
     However many of them cannot be removed, the rest gets its turn.
     """
-    query = sa.select(discards.c.task_id, discards.c.server_id, discards.c.kept)
-    query = query.where(*_open(discards.c, holder, now)).order_by(sa.func.random())
-    rows = db.execute(query.limit(AT_ONCE))
-    return [Discard(task_id=r.task_id, server_id=r.server_id, kept=r.kept) for r in rows]
+    columns = (discards.c.task_id, discards.c.server_id, discards.c.kept_server_id)
+    own_first = sa.case((discards.c.lease_owner == holder.owner, 0), else_=1)
+    query = sa.select(*columns).where(*_open(discards.c, holder, now))
+    rows = db.execute(query.order_by(own_first, sa.func.random()).limit(AT_ONCE))
+    return [Discard(**row._mapping) for row in rows]
 
 
 def take_discard(db: sa.Connection, task_id: str, holder: Holder, *, now: int, until: int) -> bool:

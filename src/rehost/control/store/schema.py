@@ -308,8 +308,8 @@ discards = sa.Table(
     "discards",
     metadata,
     sa.Column("task_id", sa.String(36), primary_key=True),
-    sa.Column("server_id", sa.String(255)),  # null: nothing is to be done with its target
-    sa.Column("kept", sa.Boolean, nullable=False, server_default=sa.false()),  # or it goes
+    sa.Column("server_id", sa.String(255)),  # the target that is to go, if any
+    sa.Column("kept_server_id", sa.String(255)),  # the one that stays, and is to be taken down
     sa.Column("node", sa.String(64)),
     sa.Column("lease_owner", sa.String(64)),
     sa.Column("lease_until", sa.BigInteger, nullable=False),

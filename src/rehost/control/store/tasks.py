@@ -94,12 +94,12 @@ def delete(db: sa.Connection, task: Task) -> None:
     ).one()
     db.execute(sa.delete(tasks).where(tasks.c.id == task.id))
     _count(db, task.project_id, task.state, -1)
-    kept = task.run.migrated
+    kept, server_id = task.run.migrated, _server_id(task)
     db.execute(
         sa.insert(discards).values(
             task_id=task.id,
-            server_id=_server_id(task) if not kept or _is_to_come_down(task) else None,
-            kept=kept,
+            server_id=None if kept else server_id,
+            kept_server_id=server_id if kept and _is_to_come_down(task) else None,
             node=task.node,
             lease_owner=lease.lease_owner,
             lease_until=lease.lease_until,

@@ -62,7 +62,7 @@ class QemuProvider:
     def create(self, spec: TargetSpec) -> TargetServer:
         machine.judge(spec)
         self._insist_on_bridges(spec, isolated=False)
-        if spec.has_system:
+        if spec.is_started:
             # Nobody wants to hear of it only after days of copying.
             host.insist(spec.firmware)
         return self._folders.create(spec)

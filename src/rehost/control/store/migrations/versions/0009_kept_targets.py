@@ -10,5 +10,6 @@ down_revision = "0008"
 def upgrade() -> None:
     op.add_column(
         "discards",
-        sa.Column("kept", sa.Boolean(), nullable=False, server_default=sa.false()),
+        # Not a mark beside server_id: a process of an older version deletes what is named there.
+        sa.Column("kept_server_id", sa.String(255)),
     )
