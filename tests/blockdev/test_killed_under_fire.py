@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 
 from rehost.agent import copying
+from rehost.model.ranges import Range
 from rehost.stages import cutover
+from rehost.storage.used import xfs
 from tests.blockdev.conftest import MakeDisk, Mounted, run
 from tests.blockdev.test_under_fire import FSCK, MKFS
 from tests.replicate.child import SenderChild
@@ -45,6 +47,14 @@ def test_it_is_the_source_at_one_moment(
     run(*MKFS[kind], disk)
     watched, replay = watched_sync(disk), partial(replay_log, kind, tmp_path / "replayed")
     monkeypatch.setattr(copying, "Sync", watched)
+
+    def differs(moment: bytes) -> list[Range]:
+        # Small free extents are copied as if they were used; XFS may discard them in its own time,
+        # also while it is frozen.
+        with monkeypatch.context() as exact:
+            exact.setattr(xfs, "GRAIN", 1)
+            return differing(moment, target, tmp_path, replay=replay)
+
     print(f"seed {seed}")
     with (
         mounted(disk, "-o", "discard") as folder,
@@ -55,14 +65,15 @@ def test_it_is_the_source_at_one_moment(
         with copied(receiver, disk) as running:
             told = running.point(1, limit_s=300)
             assert told["frozen"] == [str(folder)]
-            assert differing(watched.moments[-1], target, tmp_path, replay=replay) == []
+            assert differs(watched.moments[-1]) == []
             running.control.have_taken(1)
             time.sleep(2)
             running.control.finish()
             running.end()
         assert running.result["cut"]["frozen"] == [str(folder)]
     assert kills
-    assert differing(watched.moments[-1], target, tmp_path, replay=replay) == []
+    assert differs(watched.moments[-1]) == []
+    replay(target)
     run(*FSCK[kind], target)
 
 
@@ -100,7 +111,8 @@ def burning(folder: Path, seed: int) -> Iterator[None]:
 
 
 def replay_log(kind: str, folder: Path, image: Path) -> None:
-    """A frozen XFS has something in its log, and then it is not believed what it says is free."""
+    """A frozen XFS has something in its log: until that is replayed, what it says is free is not
+    believed, and not what xfs_repair expects."""
     if kind == "xfs":
         folder.mkdir(exist_ok=True)
         run("mount", "-o", "loop,nouuid", image, folder)
