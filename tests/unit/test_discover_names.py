@@ -1,5 +1,6 @@
 """Names that go with a machine's hardware: of network cards, and of block devices in files."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -9,7 +10,13 @@ from rehost.model.server import Card, DeviceName, NamedBy, Root
 from rehost.stages.discover import discover, udev
 from rehost.stages.discover.blocks import Block, Blocks
 from rehost.stages.discover.cards import LINK
-from rehost.stages.discover.cloud_init import CONFIGURATION, SWITCHED_OFF
+from rehost.stages.discover.cloud_init import (
+    CONFIGURATION,
+    FOLDER,
+    NETWORK,
+    PROGRAMS,
+    SWITCHED_OFF,
+)
 from rehost.stages.discover.device_names import PLACES, WHAT, find_device_names
 from rehost.stages.discover.fillings import Filling, Layout
 from rehost.stages.discover.lvm_limits import DEVICES, FILTER, hides
@@ -22,7 +29,6 @@ MACHINES = Path(__file__).parents[1] / "machines"
 ROOT_UUID = "0a000001-0000-4000-8000-000000000001"
 SWAP_UUID = "0a000001-0000-4000-8000-000000000005"
 NET = "/sys/class/net"
-CLOUD_INIT = (CONFIGURATION, SWITCHED_OFF)
 MAC = "52:54:00:00:01:01"
 BY_MAC = f"MACAddress={MAC}\n"
 
@@ -338,9 +344,47 @@ def test_what_limits_lvm_is_told_where_it_is_used(facts_of):
     assert facts_of(answers).lvm_limits == ()
 
 
-def test_cloud_init_is_told_unless_it_is_switched_off(facts_of):
-    there = {ask("resolve", path): transcript.write_lines([path]) for path in CLOUD_INIT}
-    (configuration, _) = there
+def there(*paths: str) -> dict[str, str]:
+    return {ask("resolve", path): transcript.write_lines([path]) for path in paths}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_cloud_init_is_told_unless_it_is_switched_off(facts_of, program):
     assert facts_of({}).cloud_init is False
-    assert facts_of({configuration: there[configuration]}).cloud_init is True
-    assert facts_of(there).cloud_init is False
+    assert facts_of(there(CONFIGURATION, program)).cloud_init is True
+    assert facts_of(there(CONFIGURATION, program, SWITCHED_OFF)).cloud_init is False
+
+
+def test_cloud_init_that_was_removed_but_for_its_configuration_is_none(facts_of):
+    assert facts_of(there(CONFIGURATION)).cloud_init is False
+
+
+OFF = ("network: {config: disabled}",)
+
+
+@pytest.mark.parametrize(
+    ("main", "first", "last", "is_told"),
+    [
+        (OFF, (), (), False),
+        ((), OFF, (), False),
+        ((), (), ("network:", "  config: disabled"), False),
+        ((), (), ("network: {'config': 'disabled'}",), False),
+        (OFF, (), ("network:", "  config:"), True),
+        ((), OFF, ("network: {version: 2}",), True),
+        (("users:", "  config: disabled"), (), (), True),
+        (("network:", "cloud_init_modules:", "  config: disabled"), (), (), True),
+    ],
+)
+def test_cloud_init_that_leaves_the_network_alone_already(facts_of, main, first, last, is_told):
+    answers = there(CONFIGURATION, *PROGRAMS)
+    answers[ask("entries", FOLDER)] = transcript.write_lines(["05.cfg", "99.cfg", "README"])
+    files = {CONFIGURATION: main, f"{FOLDER}/05.cfg": first, f"{FOLDER}/99.cfg": last}
+    for path, lines in files.items():
+        answers[ask("grep", path, NETWORK)] = transcript.write_lines(lines)
+    assert facts_of(answers).cloud_init is is_told
+
+
+def test_cloud_init_files_are_asked_for_nothing_secret():
+    told = ("network:", "network: {config: disabled}", "  config: disabled", "users:")
+    secret = ("password: word", "  - name: x", "chpasswd: {list: [a]}", "# network:")
+    assert [line for line in (*told, *secret) if re.search(NETWORK, line)] == list(told)

@@ -185,7 +185,7 @@ class Facts:
     cards: tuple[Card, ...] | None = None
     device_names: tuple[DeviceName, ...] | None = None
     root: Root | None = None
-    cloud_init: bool | None = None  # it is installed, and not switched off as a whole
+    cloud_init: bool | None = None  # it is installed, and nobody keeps it from the network
     # Files that let LVM see only devices named as this machine alone names them.
     lvm_limits: tuple[Text, ...] | None = None
     missing: tuple[Missing, ...] = ()
