@@ -130,12 +130,22 @@ def test_cloud_init_is_kept_out_also_where_no_name_must_be_tied():
         made = plan(linux(cards=(card,), cloud_init=True), NONE)
         assert made.network == Wish(names={card.name: MAC})
         assert made.reasons[-1] == "cloud-init is kept from describing the network anew"
+        assert made.is_precaution
         for absent in (False, None):
             assert plan(linux(cards=(card,), cloud_init=absent), NONE).is_empty
     twins = tuple(Card(name=name, mac=MAC, named_by=NamedBy.PLACE) for name in ("ens3", "ens4"))
     made = plan(linux(cards=twins, cloud_init=True), NONE)
     assert made.network == Wish(names={"ens3": MAC, "ens4": MAC})
     assert plan(linux(cards=(), cloud_init=True), NONE).is_empty
+
+
+def test_keeping_cloud_init_out_is_no_precaution_where_more_must_be_done():
+    assert not plan(linux(cards=(SLOT,), cloud_init=True), NONE).is_precaution
+    for options in (Options(hostname="db2"), Options(new_identity=True), Options(dhcp=True)):
+        assert not plan(linux(cards=(KEPT,), cloud_init=True), options).is_precaution
+    heavy = linux(cards=(KEPT,), cloud_init=True, virtio_initramfs=())
+    assert not plan(heavy, NONE).is_precaution
+    assert not plan(linux(cards=(KEPT,), cloud_init=False), NONE).is_precaution
 
 
 def test_lvm_s_devices_file_goes_and_a_filter_is_named():

@@ -21,9 +21,11 @@ from rehost.convert_errors import (
 )
 from rehost.providers.base import DiskFormat, TargetDisk
 from rehost.stages.convert import Plan, check, convert, guest, run, virt_v2v
+from rehost.stages.convert.network import Wish
 from rehost.stages.convert.virt_v2v import domain, rebuild
 
 EDITS = Plan(reasons=(), hostname="db2", old_hostname="db1")
+PRECAUTION = Plan(reasons=(), network=Wish(names={"eth0": "52:54:00:12:34:56"}), keeps_all=True)
 # A libguestfs that has no files.
 ANSWERS = """while read -r line; do case $line in
 *'"open"'*) echo '{"answer": {"root": "/dev/sda1"}}';;
@@ -98,6 +100,24 @@ def test_kernel_is_missing(tmp_path, boot):
     (boot / "vmlinuz-6.1").unlink()
     with pytest.raises(ConversionToolMissing, match="linux-image"):
         converted(tmp_path)
+
+
+def test_precaution_is_not_taken_where_tools_are_missing(tmp_path, monkeypatch, boot):
+    monkeypatch.setattr(guest, "PYTHON", Path(sys.executable))
+    check(PRECAUTION)
+    (said,) = converted(tmp_path, PRECAUTION)
+    assert "cloud-init was not kept from the network" in said
+    assert "python3-guestfs" in said
+    (boot / "vmlinuz-6.1").unlink()
+    assert converted(tmp_path, PRECAUTION) == (said,)
+    with pytest.raises(ConversionToolMissing):
+        check(replace(PRECAUTION, hostname="db2"))
+
+
+def test_precaution_that_fails_is_an_error(tmp_path, python):
+    python("exit 3")
+    with pytest.raises(ConversionFailed, match="status 3"):
+        converted(tmp_path, PRECAUTION)
 
 
 def test_kernel_elsewhere_is_none_of_ours(monkeypatch, boot):

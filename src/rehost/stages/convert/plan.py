@@ -38,11 +38,13 @@ class Plan:
     """`reasons` are sentences: what is to be done, or left, and why.
 
     `devices` are names to replace, `sectors` the disks that do not have sectors of 512 bytes, by
-    name. `refused` says why nothing can be done although something must be; "" else.
+    name. `refused` says why nothing can be done although something must be; "" else. `keeps_all`:
+    the network is as it must be, but for what cloud-init may do to it.
     """
 
     reasons: tuple[str, ...]
     network: Wish | None = None
+    keeps_all: bool = False
     devices: tuple[DeviceName, ...] = ()
     lvm_limits: tuple[str, ...] = ()
     old_hostname: str = ""
@@ -56,9 +58,17 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Nothing is to be done: the system starts as it is."""
-        files = self.network or self.devices or self.lvm_limits
+        return not (self.network or self._must())
+
+    @property
+    def is_precaution(self) -> bool:
+        """Only cloud-init is to be kept out: it may do no harm where the system starts next."""
+        return self.keeps_all and not self._must()
+
+    def _must(self) -> bool:
+        files = self.devices or self.lvm_limits
         identity = self.hostname or self.new_identity
-        return not (files or identity or self.virt_v2v or self.refused)
+        return bool(files or identity or self.virt_v2v or self.refused)
 
 
 def plan(report: Report, options: Options) -> Plan:
@@ -111,9 +121,11 @@ def _natural(name: str) -> tuple[tuple[str, int], ...]:
 def _wanted(report: Report, options: Options) -> Plan:
     names = tuple(_device_names(report))
     lacking = _lacking(report)
+    network = _network(report, options)
     return Plan(
         reasons=(*_about_virtio(report, lacking), *_about_edits(report, options)),
-        network=_network(report, options),
+        network=network or _precaution(report),
+        keeps_all=network is None and _precaution(report) is not None,
         devices=tuple(n for n in names if n.lasting),
         lvm_limits=tuple(path for path in _lvm_limits(report) if path == LVM_DEVICES),
         old_hostname=report.hostname or report.name,
@@ -211,18 +223,26 @@ def _has_cloud_init(report: Report) -> bool:
 
 
 def _network(report: Report, options: Options) -> Wish | None:
-    """All cards that can be told apart, if anything is to be done about one of them, or about
-    cloud-init.
-    """
+    """All cards that can be told apart, if anything is to be done about one of them."""
     known = cards(report)
     macs = {card.mac: _mac(card, options) for card in known if _mac(card, options) != card.mac}
     moves = any(not _keeps_its_name(card, known, options) for card in known)
-    names = {card.name: card.mac for card in known if _is_alone(card, known)}
+    names = _names(known)
     if names and (options.dhcp or macs or moves):
         return Wish(names=names, macs=macs, dhcp=options.dhcp)
-    if known and _has_cloud_init(report):  # it asks the new place, whatever names stay
-        return Wish(names=names or {card.name: card.mac for card in known})
     return None
+
+
+def _precaution(report: Report) -> Wish | None:
+    """Cloud-init asks the new place, whatever names stay."""
+    known = cards(report)
+    if not known or not _has_cloud_init(report):
+        return None
+    return Wish(names=_names(known) or {card.name: card.mac for card in known})
+
+
+def _names(cards: tuple[Card, ...]) -> dict[str, str]:
+    return {card.name: card.mac for card in cards if _is_alone(card, cards)}
 
 
 def _is_alone(card: Card, cards: tuple[Card, ...]) -> bool:

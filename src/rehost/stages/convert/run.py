@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rehost.convert_errors import NotConvertible
+from rehost.convert_errors import ConversionToolMissing, NotConvertible
 from rehost.providers.base import TargetDisk
 from rehost.stages.convert import guest as guests
 from rehost.stages.convert import virt_v2v
@@ -14,6 +14,11 @@ from rehost.stages.convert.plan import Plan
 
 UUID = "UUID="
 LEAST = 1 << 20  # bytes; with less free, a machine that writes to a layer waits for ever
+NOT_KEPT_OUT = (
+    "WARNING: cloud-init was not kept from the network, as this host lacks what that takes "
+    f"({guests.PACKAGES}): on the target it may write the network anew, as a new server of the "
+    "place has it, and the addresses that the source had may be gone"
+)
 
 
 def check(plan: Plan) -> None:
@@ -23,7 +28,8 @@ def check(plan: Plan) -> None:
     """
     if plan.refused:
         raise NotConvertible(plan.refused)
-    if plan.is_empty:
+    # What is a mere precaution is left out where there is nothing to do it with.
+    if plan.is_empty or plan.is_precaution:
         return
     guests.check_tools()
     guests.check_module()
@@ -51,6 +57,22 @@ def convert(
         raise NotConvertible(plan.refused)
     if plan.is_empty:
         return ()
+    try:
+        return _convert(disks, plan, accelerated=accelerated, log=log, stopped=stopped)
+    except ConversionToolMissing:
+        if not plan.is_precaution:
+            raise
+        return (NOT_KEPT_OUT,)
+
+
+def _convert(
+    disks: Sequence[TargetDisk],
+    plan: Plan,
+    *,
+    accelerated: bool,
+    log: Path,
+    stopped: Callable[[], bool],
+) -> tuple[str, ...]:
     stopped = _unless_full({disk.path.parent for disk in disks}, stopped)
     with guests.opened(
         disks, _opening(plan), accelerated=accelerated, log=log, stopped=stopped
