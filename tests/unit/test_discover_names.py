@@ -304,10 +304,15 @@ def test_devices_in_options_and_in_units(names_of):
         )
     }
     units = {
-        ask("entries", "/etc/systemd/system"): transcript.write_lines(["a.mount", "b.service"]),
-        ask("grep", "/etc/systemd/system/a.mount", WHAT): transcript.write_lines(
-            ["What=/dev/sdb1"]
+        ask("entries", "/etc/systemd/system"): transcript.write_lines(
+            ["a.mount", "b.service", "dev-sdb1.swap"]
         ),
+        **{
+            ask("grep", f"/etc/systemd/system/{unit}", WHAT): transcript.write_lines(
+                ["What=/dev/sdb1"]
+            )
+            for unit in ("a.mount", "dev-sdb1.swap")
+        },
     }
     blocks = [block("sdb", "disk"), block("sdb1", "part", parent="sdb")]
     assert [(n.file, n.name) for n in names_of(fstab | units, blocks, {"sdb1": "7"})] == [

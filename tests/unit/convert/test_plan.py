@@ -77,6 +77,12 @@ def test_device_without_a_lasting_name_is_left_and_this_is_said():
     assert "it is left" in made.reasons[2]
 
 
+def test_swap_unit_is_left_as_its_name_says_its_device_too():
+    unit = "/etc/systemd/system/dev-sda2.swap"
+    named = DeviceName(file=unit, name="/dev/sda2", lasting="UUID=2")
+    assert plan(linux(cards=(KEPT,), device_names=(named,)), NONE).is_empty
+
+
 @pytest.mark.parametrize(
     ("initramfs", "bus", "heavy"),
     [

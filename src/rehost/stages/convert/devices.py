@@ -47,7 +47,7 @@ def edit_crypttab(text: str, names: Mapping[str, str]) -> str:
 
 
 def edit_unit(text: str, names: Mapping[str, str]) -> str:
-    """A .mount or .swap unit of systemd."""
+    """A .mount unit of systemd. What= of a .swap must fit the unit's own name."""
     return WHAT.sub(lambda found: found[1] + _path(names.get(found[2], found[2])), text)
 
 

@@ -182,9 +182,12 @@ def _about_virtio(report: Report, lacking: tuple[str, ...]) -> Iterator[str]:
 
 
 def _device_names(report: Report) -> Iterator[DeviceName]:
-    """Once for each file and name."""
+    """Once for each file and name.
+
+    systemd refuses a .swap whose device is not the one of its name; older agents report it.
+    """
     names = (report.facts and report.facts.device_names) or ()
-    yield from {(n.file, n.name): n for n in names}.values()
+    yield from {(n.file, n.name): n for n in names if not n.file.endswith(".swap")}.values()
 
 
 def _about_names(names: tuple[DeviceName, ...]) -> Iterator[str]:

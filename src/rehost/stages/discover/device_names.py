@@ -31,7 +31,7 @@ PLACES = (
     ),
 )
 UNITS = "/etc/systemd/system"
-UNIT = re.compile(r".+\.(mount|swap)")
+UNIT = re.compile(r".+\.mount")  # the name of a .swap says its device, too
 WHAT = r"^\s*What\s*=\s*/dev/"
 BTRFS = "btrfs"  # has the same UUID on each of its devices
 
