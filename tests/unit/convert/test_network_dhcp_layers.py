@@ -196,6 +196,26 @@ def test_ifcfg_with_a_quote_that_is_never_closed_is_read_line_by_line():
     assert changed(IFCFG + "ifcfg-ens192", text) == expected
 
 
+@pytest.mark.parametrize(
+    "stray", ["NAME=Bob's\n", 'NAME="Bob\n', "KEY=a\\\n", "NAME=Bob's\n\n", "KEY='a\\\n"]
+)
+@pytest.mark.parametrize("end", ["# it's\n", 'X="\n', "# it's \"\n", "ZONE='a'\n", ""])
+def test_ifcfg_stray_quotes_and_backslashes_swallow_no_assignments(stray, end):
+    text = f"DEVICE=ens192\n{stray}IPADDR=192.0.2.7\nexport PREFIX=24\n{end}"
+    expected = text.replace("IPADDR", "# rehost: IPADDR").replace("export", "# rehost: export")
+    assert changed(IFCFG + "ifcfg-ens192", text) == expected + "BOOTPROTO=dhcp\n"
+
+
+def test_ifcfg_value_whose_further_lines_have_equals_signs_is_one():
+    text = (
+        "DEVICE=ens192\nBONDING_OPTS='mode=1 \\\nmiimon=100\nupdelay=2'\nIPADDR=192.0.2.7\n"
+        "IPV6ADDR_SECONDARIES='2001:db8::2/64\nx=2001:db8::3/64'\n"
+    )
+    expected = text.replace("IPADDR", "# rehost: IPADDR").replace("IPV6", "# rehost: IPV6")
+    expected = expected.replace("x=2001", "# rehost: x=2001")
+    assert changed(IFCFG + "ifcfg-ens192", text) == expected + "BOOTPROTO=dhcp\n"
+
+
 def test_ifcfg_routes_of_a_file_that_has_another_name_and_ranges_go():
     files = {
         IFCFG + "ifcfg-Wired": f"HWADDR={MAC}\nBOOTPROTO=none\nIPADDR=192.0.2.7\n",

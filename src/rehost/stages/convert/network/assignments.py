@@ -8,13 +8,16 @@ from rehost.stages.convert.network.draft import comment, ending, lines
 ASSIGNMENT = re.compile(
     r"""(\s*(?:export\s+)?)([A-Za-z_]\w*)=(?:"([^"]*)"|'([^']*)'|([^\s#'"]*))"""
 )
+# A line within a value would hardly look so: options of drivers and bonds are in small letters.
+OWN = re.compile(r"\s*(?:export\s+)?[A-Z]\w*=")
 CONTINUED = re.compile(r"\\\r?\n")
 
 
 class Assignments:
     """Values of several assignments to one name: the last counts.
 
-    A value may be on several lines, where its quotes are open or a line ends in a backslash.
+    A value may be on several lines, where its quotes are open or a line ends in a backslash, if
+    none of them looks like an assignment of its own: the quote or backslash is a stray one then.
     """
 
     def __init__(self, text: str) -> None:
@@ -58,11 +61,15 @@ class Assignments:
 
 
 def _logical(physical: list[str]) -> Iterator[tuple[int, int]]:
-    """First and last line of each command. What is open at the end of the file is one line."""
+    """First and last line of each command. What is open at the end of the file is one line, and so
+    is what would swallow assignments.
+    """
     at = 0
     while at < len(physical):
         last, quote = at, ""
         while (quote := _open(physical[last], quote)) and last + 1 < len(physical):
+            if OWN.match(physical[last + 1]):
+                break
             last += 1
         last = at if quote else last
         yield at, last
