@@ -98,6 +98,9 @@ def test_name_by_address(card_of):
     for policy in ("mac", "keep kernel mac slot", "slot\nNamePolicy=mac"):
         link = f"[Match]\nOriginalName=*\n[Link]\nNamePolicy={policy}\n"
         assert card_of("enx525400000101", *told, link=link) is NamedBy.ADDRESS
+    for match in ("Path=*\n", "Type=ether\n", BY_MAC, ""):
+        link = f"[Match]\n{match}[Link]\nNamePolicy=mac\n"
+        assert card_of("enx525400000101", *told, link=link) is NamedBy.ADDRESS
 
 
 def test_name_by_address_of_what_is_on_usb_is_another_one_elsewhere(card_of):
@@ -105,6 +108,9 @@ def test_name_by_address_of_what_is_on_usb_is_another_one_elsewhere(card_of):
     told += ("E:ID_NET_NAME_MAC=enx525400000101",)
     policy = "[Match]\nOriginalName=*\n[Link]\nNamePolicy=keep kernel database onboard slot mac\n"
     assert card_of("enx525400000101", *told, link=policy) is None
+    for match in ("Path=*-usb-*", "Driver=vmxnet3", "OriginalName=*\nProperty=ID_USB_TYPE=ether"):
+        link = f"[Match]\n{match}\n[Link]\nNamePolicy=mac\n"
+        assert card_of("enx525400000101", *told, link=link) is None
     assert card_of("enx525400000101") is None
 
 

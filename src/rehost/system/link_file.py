@@ -14,7 +14,12 @@ def is_by_address(match: Iterable[tuple[str, str]]) -> bool:
     """
     known = tuple((key, value.strip()) for key, value in match)
     addresses = {word.lower() for key, value in known if key in ADDRESSES for word in value.split()}
-    return len(addresses) == 1 and all(_holds(key, value) for key, value in known)
+    return len(addresses) == 1 and holds_elsewhere(known)
+
+
+def holds_elsewhere(match: Iterable[tuple[str, str]]) -> bool:
+    """Whether the keys and values of [Match] hold for a card for which they hold here."""
+    return all(_holds(key, value.strip()) for key, value in match)
 
 
 def _holds(key: str, value: str) -> bool:

@@ -46,10 +46,16 @@ def is_tied(link: tuple[str, ...], name: str) -> bool:
 
 
 def prefers_address(link: tuple[str, ...]) -> bool:
-    """Whether a .link file's policy names cards by address before it looks at their place."""
-    policies = [v for section, key, v in _entries(link) if (section, key) == ("Link", "NamePolicy")]
+    """Whether a .link file's policy names cards by address before it looks at their place.
+
+    udev's own file for what is on USB does, but is for no other card.
+    """
+    entries = tuple(_entries(link))
+    policies = [v for section, key, v in entries if (section, key) == ("Link", "NamePolicy")]
     words = "".join(policies[-1:]).split()
-    return next((word for word in words if word not in INDIFFERENT), "") == "mac"
+    first = next((word for word in words if word not in INDIFFERENT), "")
+    match = [(key, value) for section, key, value in entries if section == "Match"]
+    return first == "mac" and link_file.holds_elsewhere(match)
 
 
 def _entries(lines: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
