@@ -21,6 +21,8 @@ class Guestfs:
         self.mounted: dict[str, str] = {}
         self.flags: dict[str, str] = {}
         self.done: list[str] = []
+        self.is_traced = True
+        self.traced: list[str] = []
 
     def inspect_get_mountpoints(self, root: str) -> dict[str, str]:
         return {"/": "wrong", **self.points}
@@ -33,7 +35,11 @@ class Guestfs:
     def is_file(self, path: str, *, followsymlinks: bool = False) -> bool:
         return True
 
+    def set_trace(self, trace: bool) -> None:
+        self.is_traced = trace
+
     def read_file(self, path: str) -> bytes:
+        self.traced += [path] if self.is_traced else []
         return FSTAB
 
     def findfs_uuid(self, uuid: str) -> str:
@@ -93,6 +99,15 @@ def test_what_fstab_names_by_hardware_is_mounted_by_its_uuid():
         "/usr": "/dev/sda4",
     }
     assert mounted({"/boot": "/dev/sda9"}, devices, NAMES)["/boot"] == "/dev/sda2"
+
+
+def test_passwords_in_fstab_are_not_in_the_log_but_what_is_mounted_is():
+    system = System()
+    system.g = Guestfs({}, {"b": "/dev/sda2"})
+    system._mount("/dev/sda1", NAMES)
+    assert system.g.mounted["/boot"] == "/dev/sda2"
+    assert system.g.traced == []
+    assert system.g.is_traced
 
 
 def test_what_is_not_found_and_needed_is_an_error():

@@ -108,7 +108,7 @@ class System:
         """Where there is what libguestfs knows no device for, or that of another machine."""
         if not self.g.is_file("/etc/fstab", followsymlinks=True):
             return {}
-        text = self.g.read_file("/etc/fstab").decode(errors="replace")
+        text = self._untraced("/etc/fstab").decode(errors="replace")
         entries = [words for words in map(str.split, text.splitlines()) if len(words) > 3]
         found = {}
         for name, point, _, options in (words[:4] for words in entries if words[0] in names):
@@ -118,6 +118,15 @@ class System:
                 except RuntimeError:
                     continue  # libguestfs may know better
         return found
+
+    def _untraced(self, path: str) -> bytes:
+        """While the rest is traced: there may be passwords in it, of network filesystems."""
+        self.g.set_trace(False)
+        try:
+            content: bytes = self.g.read_file(path)
+        finally:
+            self.g.set_trace(True)
+        return content
 
     def _at(self, uuid: str, options: list[str]) -> str:
         """A device, or a subvolume as libguestfs calls it."""
