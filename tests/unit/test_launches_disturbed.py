@@ -165,6 +165,20 @@ def test_conversion_waits_for_space(home, monkeypatch):
     assert now(home, task_id).state is TaskState.MIGRATE_SUCCESS
 
 
+def test_conversion_that_waits_for_space_says_where(home, monkeypatch, tmp_path):
+    for named in (tmp_path, tmp_path / "disk.qcow2"):
+
+        def fail(*_, named=named, **__):
+            raise OSError(errno.ENOSPC, "No space left on device", str(named))
+
+        with monkeypatch.context() as full:
+            full.setattr(convert, "convert", fail)
+            _, task_id = copied(home, Machines())
+        task = now(home, task_id)
+        said = task.run.phase(tasks.next_phase(task)).process_trace
+        assert f"no space for target disks in {tmp_path}:" in said
+
+
 def test_target_that_is_up_stays_so_where_nothing_can_be_kept_of_it(home, monkeypatch):
     monkeypatch.setattr(launching, "write_atomically", _no_space)
     machines = Machines()

@@ -233,13 +233,24 @@ def taking_down(owner: str) -> str:
 
 @contextmanager
 def _space_missed(folder: Path) -> Iterator[None]:
-    """A full disk as what it is: once there is space, it is done again."""
+    """A full disk as what it is: once there is space, it is done again.
+
+    `folder` is named where the error does not say what is full.
+    """
     try:
         yield
     except OSError as e:
         if e.errno in NO_SPACE:
-            raise NoSpaceForTarget(str(folder), e.strerror or str(e)) from e
+            raise NoSpaceForTarget(str(_full(e) or folder), e.strerror or str(e)) from e
         raise
+
+
+def _full(e: OSError) -> Path | None:
+    """The folder, where a folder or a file in it is named."""
+    if not isinstance(e.filename, str):
+        return None
+    named = Path(e.filename)
+    return named if named.is_dir() else named.parent
 
 
 def _server(launch: Launch) -> base.TargetServer:

@@ -192,6 +192,13 @@ def test_a_full_disk_is_told_as_one(tmp_path, python, v2v, monkeypatch, plan):
     assert_gone(pid)
 
 
+def test_a_filesystem_that_tells_no_sizes_is_not_full(tmp_path, python):
+    assert os.statvfs("/proc").f_blocks == 0
+    python(ANSWERS)
+    disks = [TargetDisk(name="a", size=1, path=Path("/proc/a.qcow2"))]
+    assert convert(disks, EDITS, accelerated=False, log=tmp_path / "log")
+
+
 def test_virt_v2v_is_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConversionToolMissing, match="virt-v2v"):

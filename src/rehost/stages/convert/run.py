@@ -1,6 +1,7 @@
 """The conversion of a layer's images, from the plan to the sentences of what was done."""
 
 import errno
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -99,8 +100,11 @@ def _unless_full(folders: set[Path], stopped: Callable[[], bool]) -> Callable[[]
     return asked
 
 
-def _free(folder: Path) -> int:
+def _free(folder: Path) -> float:
+    """Some filesystems, of networks above all, do not tell, and say that they have no blocks."""
     found = os.statvfs(folder)
+    if not found.f_blocks:
+        return math.inf
     blocks = found.f_bavail if os.geteuid() else found.f_bfree
     return blocks * found.f_frsize
 
