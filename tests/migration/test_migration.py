@@ -139,8 +139,9 @@ def test_what_has_arrived_is_not_sent_again_after_a_stop(tmp_path, make_service,
         time.sleep(0.05)
     assert task["state"] == "MIGRATE_SUCCESS", task["error_json"]
     assert differing(image, machine.target(task_id)) == []
-    # Beside the blocks, each receiver writes its notes of them.
-    assert size <= first + second < size * 1.03
+    # Beside the blocks, each receiver writes its notes of them. What it wrote after the last look
+    # at it is not seen.
+    assert size * 0.9 <= first + second < size * 1.03
 
 
 @pytest.mark.slow
