@@ -235,7 +235,8 @@ class Runner:
                 return
             if task.state in MOVING_STATES:
                 self._retries.pop(task_id, None)
-                if not _is_same_step(task, self._looked_at):
+                read = self._looked_at
+                if read is not None and read.id == task_id and not tasks.is_same_step(task, read):
                     return
                 log.error("task %s failed: %s", task_id, error)
                 tasks.hear(db, task, News.TARGET_FAILED, error=failure(known))
@@ -428,14 +429,7 @@ class Runner:
 
 
 def _done(now: Task, task: Task, phase: str, *, began: int) -> Task:
-    return tasks.done(now, phase, began=began) if _is_same_step(now, task) else now
-
-
-def _is_same_step(now: Task, task: Task | None) -> bool:
-    """Whether a task is where it was read; else it was stopped meanwhile, or begun anew."""
-    if task is None or task.id != now.id:
-        return True
-    return now.state is task.state and tasks.next_phase(now) == tasks.next_phase(task)
+    return tasks.done(now, phase, began=began) if tasks.is_same_step(now, task) else now
 
 
 def _explained(task: Task, said: str) -> Task:

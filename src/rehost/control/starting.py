@@ -73,25 +73,25 @@ class Starts:
     def _launch(self, task: Task, phase: str, step: Callable[[Launch], Launch | None]) -> bool:
         launch = task.launch
         if launch is None or not launch.stands:
-            self._note(task, phase, launch, lambda t: replace(t, launch=_new_launch(t)))
+            self._note(task, launch, lambda t: replace(t, launch=_new_launch(t)))
             return True
         begin = functools.partial(tasks.begun, name=phase, says=self._launching.says(launch))
         if begin(task) != task:  # it is looked at again and again until it is done
-            self._note(task, phase, launch, begin)
+            self._note(task, launch, begin)
         after = step(launch)
         if after is None:
             return False
-        self._note(task, phase, launch, lambda t: replace(t, launch=after))
+        self._note(task, launch, lambda t: replace(t, launch=after))
         if _is_done(after, phase):
-            self._note(task, phase, after, lambda t: tasks.done(t, phase, began=now_ms()))
+            self._note(task, after, lambda t: tasks.done(t, phase, began=now_ms()))
         return True
 
-    def _note(self, task: Task, phase: str, launch: Launch | None, change: Change) -> None:
+    def _note(self, task: Task, launch: Launch | None, change: Change) -> None:
         """Unless the task was stopped meanwhile, or begun anew: it was not done in that run."""
 
         def noted(now: Task) -> Task:
-            is_same = now.state is task.state and tasks.next_phase(now) == phase
-            return change(now) if is_same and now.launch == launch else now
+            is_same = tasks.is_same_step(now, task) and now.launch == launch
+            return change(now) if is_same else now
 
         self._change(task.id, noted)
 

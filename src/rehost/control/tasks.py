@@ -420,6 +420,11 @@ def next_phase(task: Task) -> str | None:
     return None
 
 
+def is_same_step(now: Task, task: Task) -> bool:
+    """Whether a task is where it was read; else it was stopped meanwhile, or begun anew."""
+    return now.state is task.state and next_phase(now) == next_phase(task)
+
+
 def is_cutting_over(task: Task) -> bool:
     """The source was copied, and its target is being started instead of it."""
     phase = next_phase(task)
