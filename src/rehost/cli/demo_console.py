@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rehost.demo_errors import GuestCommandFailed, GuestSilent
+from rehost.system import sockets
 
 DRESS = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1bc|\r")  # colours, cursor movements
 LEAVE = b"\x1d"  # Ctrl-]
@@ -109,18 +110,12 @@ def connected(path: Path) -> Iterator[Console]:
         yield Console(client)
 
 
-def _connected(path: Path) -> socket.socket:
-    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # A socket's address has room for 107 bytes, which its folder may take up.
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        client.connect(f"/proc/self/fd/{folder}/{path.name}")
-    except OSError:
-        client.close()
-        raise
-    finally:
-        os.close(folder)
-    return client
+@contextmanager
+def _connected(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        with sockets.short(path.parent) as folder:
+            client.connect(f"{folder}/{path.name}")
+        yield client
 
 
 def main(path: Path) -> None:

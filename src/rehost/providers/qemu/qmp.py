@@ -1,7 +1,6 @@
 """The one door to a running machine's monitor: a command, its answer, and away again."""
 
 import asyncio
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 from qemu.qmp import QMPClient, QMPError
 
 from rehost.provider_errors import MachineSilent
+from rehost.system import sockets
 
 TIME_LIMIT_S = 10.0
 BROKEN = (QMPError, EOFError, TimeoutError, OSError)
@@ -20,7 +20,7 @@ def ask(folder: Path, command: str, **arguments: object) -> object:
 
     async def talk() -> object:
         client = QMPClient("rehost")
-        with _short(folder) as path:
+        with sockets.short(folder) as path:
             await client.connect(f"{path}/qmp.sock")
         try:
             return await client.execute(command, arguments)
@@ -39,7 +39,10 @@ def ask(folder: Path, command: str, **arguments: object) -> object:
 def listening(folder: Path, name: str) -> Iterator[int]:
     """A socket at this name in the folder, for QEMU to inherit and answer on."""
     (folder / name).unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, _short(folder) as path:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener,
+        sockets.short(folder) as path,
+    ):
         listener.bind(f"{path}/{name}")
         listener.listen()
         yield listener.fileno()
@@ -50,18 +53,8 @@ def connected(folder: Path, name: str) -> Iterator[socket.socket]:
     """Raises MachineSilent if nobody listens there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         try:
-            with _short(folder) as path:
+            with sockets.short(folder) as path:
                 client.connect(f"{path}/{name}")
         except OSError as e:
             raise MachineSilent(folder.name, name, e.strerror or str(e)) from e
         yield client
-
-
-@contextmanager
-def _short(folder: Path) -> Iterator[str]:
-    """Another path of the folder: addresses of sockets end after 107 bytes, folders need not."""
-    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{fd}"
-    finally:
-        os.close(fd)
