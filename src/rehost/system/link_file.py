@@ -2,8 +2,18 @@
 
 from collections.abc import Iterable
 
-ADDRESSES = frozenset({"MACAddress", "PermanentMACAddress"})
+ADDRESSES = ("MACAddress", "PermanentMACAddress")
 ETHERNET = "ether"
+
+
+def addresses(match: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Those that the keys and values of [Match] name, as udev writes them: aa:bb:cc:dd:ee:ff."""
+    return tuple(
+        word.lower().replace("-", ":")
+        for key, value in match
+        if key in ADDRESSES
+        for word in value.split()
+    )
 
 
 def is_by_address(match: Iterable[tuple[str, str]]) -> bool:
@@ -13,8 +23,7 @@ def is_by_address(match: Iterable[tuple[str, str]]) -> bool:
     no card at all.
     """
     known = tuple((key, value.strip()) for key, value in match)
-    addresses = {word.lower() for key, value in known if key in ADDRESSES for word in value.split()}
-    return len(addresses) == 1 and holds_elsewhere(known)
+    return len(set(addresses(known))) == 1 and holds_elsewhere(known)
 
 
 def holds_elsewhere(match: Iterable[tuple[str, str]]) -> bool:

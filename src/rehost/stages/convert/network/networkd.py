@@ -7,10 +7,10 @@ from rehost.stages.convert.network import places
 from rehost.stages.convert.network.draft import Draft
 from rehost.stages.convert.network.layers import LEFT
 from rehost.stages.convert.network.sections import Sections
+from rehost.system import link_file
 
 KEYS = ("Address", "Gateway", "DNS")
 SECTIONS = ("Address", "Route", "RoutingPolicyRule")
-MACS = ("MACAddress", "PermanentMACAddress")
 NO = frozenset({"no", "false", "0", "off", "n", "f"})
 YES = frozenset({"yes", "true", "1", "on", "y", "t"})
 ASKS_FOR_IPV6 = frozenset({"ipv6", "v6", "both"})
@@ -39,12 +39,7 @@ def to_dhcp(draft: Draft, uplinks: Set[str], cards: Mapping[str, str]) -> None:
 def is_for(sections: Sections, uplinks: Set[str], macs: Set[str]) -> bool:
     """Whether a .network file is for one of these. Without a name it is for all of a kind."""
     names = [n for value in sections.values("Match", "Name") for n in value.split()]
-    named = [
-        m.lower().replace("-", ":")
-        for k in MACS
-        for v in sections.values("Match", k)
-        for m in v.split()
-    ]
+    named = link_file.addresses(sections.pairs("Match"))
     if named and not macs & set(named):
         return False
     if names:

@@ -89,7 +89,7 @@ def _links_for(draft: Draft, mac: str) -> Iterator[str]:
     """The administrator's files that may be for this card; the first that is, counts alone."""
     for path, text in draft.texts(places.LINKS):
         sections = Sections(text)
-        macs = _macs(sections)
+        macs = link_file.addresses(sections.pairs("Match"))
         kernel = [n for v in sections.values("Match", "OriginalName") for n in v.split()]
         if (macs and mac not in macs) or _file_name(path) >= DEFAULT:
             continue
@@ -104,13 +104,7 @@ def _file_name(path: str) -> str:
 
 def _is_for_one(draft: Draft, path: str) -> bool:
     """For this card and no other, also on the target."""
-    match = [(e.key, e.value) for e in Sections(draft.text(path)).entries if e.name == "Match"]
-    return link_file.is_by_address(match)
-
-
-def _macs(sections: Sections) -> list[str]:
-    match = sections.find("Match", "MACAddress", "PermanentMACAddress")
-    return [m.lower().replace("-", ":") for e in match for m in e.value.split()]
+    return link_file.is_by_address(Sections(draft.text(path)).pairs("Match"))
 
 
 def _name_in(draft: Draft, path: str, name: str, mac: str) -> None:

@@ -40,6 +40,10 @@ class Sections:
     def find(self, section: str, *keys: str) -> list[Entry]:
         return [e for e in self.entries if e.name == section and e.key in keys]
 
+    def pairs(self, section: str) -> list[tuple[str, str]]:
+        """Keys and values of all sections of this name."""
+        return [(e.key, e.value) for e in self.entries if e.name == section]
+
     def numbers(self, section: str) -> list[int]:
         return [at for at, (_, name) in enumerate(self._headers) if name == section]
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 
 from rehost.stages.convert.network import places
 from rehost.stages.convert.network.draft import Draft
-from rehost.stages.convert.network.sections import Entry, Sections
+from rehost.stages.convert.network.sections import Sections
 from rehost.stages.convert.network.yaml_places import get, pairs, parse, word
+from rehost.system import link_file
 
 KEYS = ("Path", "Driver")
-ADDRESSES = ("MACAddress", "PermanentMACAddress")
 
 
 def replace(draft: Draft, cards: Mapping[str, str]) -> None:
@@ -17,20 +17,15 @@ def replace(draft: Draft, cards: Mapping[str, str]) -> None:
         sections = Sections(text)
         name = "".join(sections.values("Link", "Name")[-1:])
         slots = [e for e in sections.find("Match", *KEYS) if e.value != "*"]
-        addresses = sections.find("Match", *ADDRESSES)
-        if name not in cards or not slots or not _fits(addresses, cards[name]):
-            continue
+        addresses = link_file.addresses(sections.pairs("Match"))
+        if name not in cards or not slots or not {*addresses} <= {cards[name]}:
+            continue  # or it is for another card
         for entry in slots:
             sections.take_out(entry)
-        sections.add("Match", "Path=*" if addresses else f"MACAddress={cards[name]}\nPath=*")
+        is_said = sections.find("Match", *link_file.ADDRESSES)
+        sections.add("Match", "Path=*" if is_said else f"MACAddress={cards[name]}\nPath=*")
         why = f"{path}: {name} is told by its address {cards[name]}, as its slot is another now."
         draft.write(path, sections.text(), why)
-
-
-def _fits(addresses: list[Entry], mac: str) -> bool:
-    """Of this card or of none."""
-    named = [word.lower().replace("-", ":") for entry in addresses for word in entry.value.split()]
-    return set(named) <= {mac}
 
 
 def note(draft: Draft) -> None:
