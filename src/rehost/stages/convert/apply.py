@@ -1,6 +1,6 @@
 """Do to a copied system's files what was planned, and say what was done."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 from rehost.stages.convert import devices, identity, network
 from rehost.stages.convert.guest import Guest
@@ -34,29 +34,31 @@ def _name_devices(guest: Guest, plan: Plan) -> Iterator[str]:
     yield from _edit(guest, devices.CRYPTTAB, lambda text: devices.edit_crypttab(text, names))
     for unit in {d.file for d in plan.devices if d.file.startswith(devices.UNITS)}:
         yield from _edit(guest, unit, lambda text: devices.edit_unit(text, names))
+    told: dict[str, frozenset[str]] = {}
     for patterns, edit in (
         (devices.COMMAND_LINES, devices.edit_command_lines),
         (devices.ENVIRONMENTS, devices.edit_environment),
     ):
         for path in (path for pattern in patterns for path in guest.glob(pattern)):
-            yield from _edit(guest, path, lambda text: edit(text, names))  # noqa: B023
-    yield from _told_nowhere(guest, plan)
+            text = yield from _edit(guest, path, lambda text: edit(text, names))  # noqa: B023
+            told[path] = devices.parameters(text)
+    yield from _told_nowhere(plan, names, told)
 
 
-def _told_nowhere(guest: Guest, plan: Plan) -> Iterator[str]:
-    """What the kernel was told, and no file that is known tells it: it is told so again."""
-    told: set[str] = set()
-    for pattern in (*devices.COMMAND_LINES, *devices.ENVIRONMENTS):
-        for path in guest.glob(pattern):
-            content = guest.read(path)
-            found = devices.parameters((content or b"").decode(errors="surrogateescape"))
-            told |= found
-            for name, lasting in {d.name: d.lasting for d in plan.devices}.items():
-                if name in found:
-                    yield (
-                        f"WARNING: {path} has no room for {lasting} instead of {name}: the target "
-                        "may not start"
-                    )
+def _told_nowhere(
+    plan: Plan, names: Mapping[str, str], files: Mapping[str, frozenset[str]]
+) -> Iterator[str]:
+    """What the kernel was told, and no file that is known tells it: it is told so again.
+
+    `files`: what each of them tells now.
+    """
+    for path, found in files.items():
+        for name in (name for name in names if name in found):
+            yield (
+                f"WARNING: {path} has no room for {names[name]} instead of {name}: the target "
+                "may not start"
+            )
+    told = frozenset[str]().union(*files.values())
     for device in plan.devices:
         if device.file == devices.KERNEL and device.lasting not in told:
             yield (
@@ -83,15 +85,18 @@ def _with_virtio(text: str) -> str:
     return text + end + "".join(f"{module}\n" for module in missing) if missing else text
 
 
-def _edit(guest: Guest, path: str, edit: Callable[[str], str]) -> Iterator[str]:
+def _edit(guest: Guest, path: str, edit: Callable[[str], str]) -> Generator[str, None, str]:
+    """Gives the text as it is then, "" of a file that is not there."""
     old = guest.read(path)
     if old is None:
-        return
+        return ""
     # Files may have bytes of any encoding: they come back as they were.
-    new = edit(old.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+    text = edit(old.decode(errors="surrogateescape"))
+    new = text.encode(errors="surrogateescape")
     if new != old:
         guest.write(path, new)
         yield f"{path}: {_changed_lines(old, new)}"
+    return text
 
 
 def _changed_lines(old: bytes, new: bytes) -> str:

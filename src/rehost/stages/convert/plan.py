@@ -122,10 +122,11 @@ def _wanted(report: Report, options: Options) -> Plan:
     names = tuple(_device_names(report))
     lacking = _lacking(report)
     network = _network(report, options)
+    precaution = None if network else _precaution(report)
     return Plan(
         reasons=(*_about_virtio(report, lacking), *_about_edits(report, options)),
-        network=network or _precaution(report),
-        keeps_all=network is None and _precaution(report) is not None,
+        network=network or precaution,
+        keeps_all=precaution is not None,
         devices=tuple(n for n in names if n.lasting),
         lvm_limits=tuple(path for path in _lvm_limits(report) if path == LVM_DEVICES),
         old_hostname=report.hostname or report.name,
