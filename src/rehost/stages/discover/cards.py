@@ -38,11 +38,9 @@ def is_tied(link: tuple[str, ...], name: str) -> bool:
 
     A policy goes before `Name=`, and by it the card may have another name elsewhere.
     """
-    entries = tuple(_entries(link))
-    policy = [value for section, key, value in entries if (section, key) == ("Link", "NamePolicy")]
-    names = [value for section, key, value in entries if (section, key) == ("Link", "Name")]
-    match = [(key, value) for section, key, value in entries if section == "Match"]
-    return names[-1:] == [name] and not any(policy) and link_file.is_by_address(match)
+    names, policies = _values(link, "Name"), _values(link, "NamePolicy")
+    is_by_address = link_file.is_by_address(_section(link, "Match"))
+    return names[-1:] == [name] and not any(policies) and is_by_address
 
 
 def prefers_address(link: tuple[str, ...]) -> bool:
@@ -50,23 +48,24 @@ def prefers_address(link: tuple[str, ...]) -> bool:
 
     udev's own file for what is on USB does, but is for no other card.
     """
-    entries = tuple(_entries(link))
-    policies = [v for section, key, v in entries if (section, key) == ("Link", "NamePolicy")]
-    words = "".join(policies[-1:]).split()
+    words = "".join(_values(link, "NamePolicy")[-1:]).split()
     first = next((word for word in words if word not in INDIFFERENT), "")
-    match = [(key, value) for section, key, value in entries if section == "Match"]
-    return first == "mac" and link_file.holds_elsewhere(match)
+    return first == "mac" and link_file.holds_elsewhere(_section(link, "Match"))
 
 
-def _entries(lines: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
-    """Section, key and value."""
+def _values(link: tuple[str, ...], wanted: str) -> list[str]:
+    return [value for key, value in _section(link, "Link") if key == wanted]
+
+
+def _section(lines: tuple[str, ...], wanted: str) -> Iterator[tuple[str, str]]:
+    """Keys and values of all sections of that name."""
     section = ""
     for line in map(str.strip, lines):
         key, equals, value = line.partition("=")
         if line.startswith("["):
             section = line.strip("[]")
-        elif equals:
-            yield section, key.strip(), value.strip()
+        elif equals and section == wanted:
+            yield key.strip(), value.strip()
 
 
 def _is_card(survey: Survey, name: str) -> bool:

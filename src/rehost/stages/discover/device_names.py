@@ -17,6 +17,7 @@ PASSING = re.compile(
 LASTING = re.compile(
     r"/dev/(disk/by-(uuid|label|partuuid|partlabel)/.+|disk/by-id/md-.+|md(\d|/|_d).*)"
 )
+OPTIONS = r"device|logdev|rtdev|journal_path|x-systemd\.\w+"  # of mounts, that name a device
 NAMED = frozenset({"lvm", "crypt"})  # kinds of devices whose names somebody chose
 # A file, the lines of it that matter, and the device in such a line.
 PLACES = (
@@ -26,8 +27,8 @@ PLACES = (
     # A device of a btrfs, a journal or a log elsewhere.
     (
         "/etc/fstab",
-        r"^\s*[^#\s]+\s.*[\s,](device|logdev|rtdev|journal_path|x-systemd\.\w+)=/dev/",
-        re.compile(r"[\s,](?:device|logdev|rtdev|journal_path|x-systemd\.\w+)=(/dev/[^\s,]+)"),
+        rf"^\s*[^#\s]+\s.*[\s,]({OPTIONS})=/dev/",
+        re.compile(rf"[\s,](?:{OPTIONS})=(/dev/[^\s,]+)"),
     ),
 )
 UNITS = "/etc/systemd/system"
@@ -88,14 +89,15 @@ def _lasting(survey: Survey, blocks: Blocks, fillings: Mapping[str, Filling], na
     filling = fillings.get(block.name)
     if not filling or not filling.uuid:
         return _by_partition(survey, blocks, block)
-    same = [n for n, f in fillings.items() if f.uuid == filling.uuid and not _is_path(blocks, n)]
+    same = {n for n, f in fillings.items() if f.uuid == filling.uuid} - _paths(blocks)
     return f"UUID={filling.uuid}" if len(same) <= 1 or filling.file_system == BTRFS else ""
 
 
 def _by_partition(survey: Survey, blocks: Blocks, block: Block) -> str:
     """For swap with a key that is new each time, for instance: nothing on it has a name."""
     own = _partition_uuid(survey, block)
-    others = (b for b in blocks.all.values() if b != block and not _is_path(blocks, b.name))
+    paths = _paths(blocks)
+    others = (b for b in blocks.all.values() if b != block and b.name not in paths)
     is_alone = own and all(_partition_uuid(survey, b) != own for b in others)
     return f"PARTUUID={own}" if is_alone else ""
 
@@ -107,11 +109,10 @@ def _partition_uuid(survey: Survey, block: Block) -> str:
     return "".join(lines[:1]).partition("=")[2]
 
 
-def _is_path(blocks: Blocks, name: str) -> bool:
-    """One way of several to what is the same disk: the map above it is the one that counts."""
-    block = blocks.all.get(name)
-    paths = {slave for b in blocks.all.values() if b.kind == "mpath" for slave in b.slaves}
-    return bool(block and {block.name, block.parent} & paths)
+def _paths(blocks: Blocks) -> frozenset[str]:
+    """Each one way of several to the same disk, and its partitions: the map above them counts."""
+    ways = {slave for b in blocks.all.values() if b.kind == "mpath" for slave in b.slaves}
+    return frozenset(b.name for b in blocks.all.values() if {b.name, b.parent} & ways)
 
 
 def _block(survey: Survey, blocks: Blocks, name: str) -> Block | None:
