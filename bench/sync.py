@@ -225,11 +225,12 @@ def stall() -> None:
                 freezes.append(1000 * take(child, number))
                 points.append((began, time.monotonic()))
                 child.tell({"taken": number})
-    stalls = [slowest(log(), *point) for point in points]
+    took = log()
+    stalls = [slowest(took, *point) for point in points]
     tell("sync: ms of the freeze", freezes)
     tell("sync: ms of the slowest write around the freeze", stalls)
     print(f"sync: their p99: {statistics.quantiles(stalls, n=100, method='inclusive')[98]:.0f} ms")
-    before = [slowest(log(), began - 1, began) for began, _ in points]
+    before = [slowest(took, began - 1, began) for began, _ in points]
     tell("sync: ms of the slowest write in the second before", before)
 
 
