@@ -84,11 +84,15 @@ class Child:
 
 
 def _group_runs(group: int) -> bool:
-    """Whether a process of this group does; one that nobody has waited for yet holds nothing."""
+    """Whether a process of this group does; one that nobody has waited for yet holds nothing.
+
+    Unless threads of it outlive the first one, which alone is shown.
+    """
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # After the name, which may have anything in it: state, parent, group.
-            state, _, its = entry.read_text(errors="replace").rpartition(")")[2].split()[:3]
-            if int(its) == group and state not in "ZX":
+            # After the name, which may have anything in it; see proc(5).
+            fields = entry.read_text(errors="replace").rpartition(")")[2].split()
+            state, its, threads = fields[0], int(fields[2]), int(fields[17])
+            if its == group and (state not in "ZX" or threads > 1):
                 return True
     return False
