@@ -88,7 +88,7 @@ DEPARTURES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "UpdateTaskStatus": (
         (
-            "test, clone_test, migration_test, skip and clear are refused: 409",
+            "skip is refused: 409",
             f"{TASKS}::test_what_a_ready_task_cannot_do",
         ),
     ),
@@ -240,6 +240,16 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         (
             "a task that is too fast for its threshold is stopped",
             f"{REPORTS}::test_a_task_that_is_too_fast_is_stopped",
+        ),
+    ),
+    "UpdateTaskStatus": (
+        (
+            "migration_test is a test whose outcome the source shows",
+            f"{TASKS}::test_a_drill_that_is_needed_is_due_once_the_target_is_in_step",
+        ),
+        (
+            "template_id is of the server that the operation makes, else 400",
+            f"{TASKS}::test_an_operation_can_bring_its_template",
         ),
     ),
     "UpdateSpeed": (

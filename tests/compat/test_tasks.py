@@ -270,6 +270,47 @@ def test_what_a_ready_task_cannot_do(rig: Rig, operation: str):
     assert "it can start" in message
 
 
+def test_a_drill_that_is_needed_is_due_once_the_target_is_in_step(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id, syncing=True, need_migration_test=True)
+    rig.act(task_id, "start")
+    assert rig.shown(source_id)["state"] == "initialize"
+    rig.progress(task_id, 1, subtask_name="SYNC_LINUX_BLOCK")
+    assert rig.shown(source_id)["state"] == "premigready"
+    rig.act(task_id, "migration_test")
+    assert rig.shown(source_id)["state"] == "premiging"
+    overview = rig.call("GET", "/v3/sources/overview")
+    assert (overview["cloning"], overview["syncing"]) == (1, 0)
+    rig.act(task_id, "clear")
+    rig.until(lambda: rig.shown(source_id)["state"] == "premigready")
+    overview = rig.call("GET", "/v3/sources/overview")
+    assert (overview["cloning"], overview["syncing"]) == (0, 1)
+
+
+def test_an_operation_can_bring_its_template(rig: Rig):
+    made = [
+        rig.call("POST", "/v3/vm/templates", {"template": {"name": "t", "flavor": flavor}})["id"]
+        for flavor in ("3cpu-5gib", "2cpu-4gib")
+    ]
+    source_id = rig.source()
+    task_id = rig.task(source_id, syncing=True, clonevm_template_id=made[0])
+    path = f"/v3/tasks/{task_id}/action"
+    for operation, template_id in (("collect_log", made[0]), ("start", "none")):
+        told = {"operation": operation, "template_id": template_id}
+        status, _, message = rig.refused("POST", path, told)
+        assert (status, "template_id" in message) == (400, True)
+    rig.call("POST", path, {"operation": "start", "template_id": made[1]})
+    assert rig.show(task_id)["vm_template_id"] == made[1]
+    rig.progress(task_id, 1, subtask_name="SYNC_LINUX_BLOCK")
+    for template_id, size in (("", (3, 5 << 30)), (made[1], (2, 4 << 30))):
+        rig.call("POST", path, {"operation": "test", "template_id": template_id})
+        launches = rig.call("GET", f"/v3/rehost/tasks/{task_id}/launches")["launches"]
+        assert (launches[0]["cpus"], launches[0]["memory"]) == size
+        rig.act(task_id, "clear")
+    rig.call("DELETE", f"/v3/vm/templates/{made[0]}")
+    assert rig.refused("POST", path, {"operation": "test"})[0] == 404
+
+
 def test_unknown_operation(rig: Rig):
     task_id = rig.task(rig.source())
     refused = rig.refused("POST", f"/v3/tasks/{task_id}/action", {"operation": "explode"})

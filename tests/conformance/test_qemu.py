@@ -29,6 +29,7 @@ from rehost.providers.base import (
     DiskFormat,
     HasConsole,
     Interface,
+    MachineSize,
     Power,
 )
 from rehost.providers.qemu import QemuOptions, QemuProvider, daemon, qmp
@@ -220,7 +221,7 @@ def test_clone_is_a_server_of_its_own(new_provider):
     origin = new_provider().create(SPEC)
     with origin.disks[0].path.open("r+b") as disk:
         disk.write(bootsector.deaf("ready"))
-    clone = new_provider().clone(origin.id, "try-1")
+    clone = new_provider().clone(origin.id, "try-1", size=MachineSize(cpus=3, memory=80 << 20))
     assert clone.disks[1].path.stat().st_blocks == 0
     with origin.disks[0].path.open("r+b") as disk:
         disk.write(bytes(512))
@@ -228,7 +229,9 @@ def test_clone_is_a_server_of_its_own(new_provider):
     new_provider().boot(clone.id)
     eventually(lambda: b"ready" in new_provider().console(clone.id, last=99))
     assert new_provider().power(origin.id) is Power.OFF
-    assert b"restrict=on" in command_line(clone.disks[0].path.with_name("pid"))
+    started = command_line(clone.disks[0].path.with_name("pid"))
+    for words in (b"restrict=on", b"-smp\x003\x00", b"-m\x0080M\x00"):
+        assert words in started
     new_provider().delete(clone.id)
     assert new_provider().power(origin.id) is Power.OFF
 

@@ -125,6 +125,14 @@ def test_test_is_watched_to_its_verdict(known, rehost, logged_in):
     assert "up: it asks for a login" in out
 
 
+def test_drill_is_asked_for_and_shown_as_one(known, rehost, logged_in):
+    known[:] = [[launch(is_drill=True)]]
+    code, out, _ = rehost("tasks", "test", "web", "--drill", "--template", "t-1", "--watch")
+    assert code == Exit.OK
+    assert sent(logged_in)[0][1] == {"operation": "migration_test", "template_id": "t-1"}
+    assert "Migration drill" in out
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -12,10 +12,11 @@ from rehost.control.store import commands, sources
 from rehost.control.store import tasks as table
 from rehost.control.task_record import LaunchState, Point
 from rehost.control.tasks import Progress
+from rehost.control.wishes import Wishes
 from rehost.convert_errors import ConversionToolMissing
 from rehost.model.source import SourceState
 from rehost.model.task import TaskState
-from rehost.providers.base import Power, TargetServer
+from rehost.providers.base import MachineSize, Power, TargetServer
 from rehost.stages import convert
 from rehost.stages.launch import Outcome, watch
 from rehost.stages.task import Action
@@ -39,6 +40,7 @@ class Machines(NotedProvider):
         self.on: set[str] = set()
         self.layered: set[str] = set()
         self.clones: set[str] = set()
+        self.sizes: list[Any] = []
         self.clone_failure: Exception | None = None
         self.stop_failure: Exception | None = None
 
@@ -77,12 +79,13 @@ class Machines(NotedProvider):
         assert server_id not in self.on
         self.layered.discard(server_id)
 
-    def clone(self, server_id, clone_id, *, stopped=lambda: False):
+    def clone(self, server_id, clone_id, *, size=None, stopped=lambda: False):
         if self.clone_failure is not None:
             raise self.clone_failure
         assert server_id not in self.on
         self.calls.append(f"clone {server_id}")
         self.clones.add(clone_id)
+        self.sizes.append(size)
         return TargetServer(id=clone_id, name="t", disks=())
 
     def delete(self, server_id):
@@ -146,10 +149,10 @@ def copied(home, machines, **settings):
     return driver, task.id
 
 
-def synchronizing(home, machines):
+def synchronizing(home, machines, **settings):
     """A task whose agent has copied all and keeps it in step; its runner."""
     driver = NotedRunner(home, machines)
-    task = new_task(home, new_source(home), syncing=True)
+    task = new_task(home, new_source(home), syncing=True, **settings)
     act(home, task.id, Action.START)
     driver.turn()
     with home.database.write() as db:
@@ -405,6 +408,58 @@ def test_trial_that_does_not_come_up_is_no_failure_of_the_task(home):
     assert task.state is TaskState.SYNCING
     assert task.trial is not None
     assert task.trial.outcome == Outcome.FAILED
+
+
+def test_drill_shows_what_came_of_it_until_it_is_thrown_away(home):
+    machines = Machines(PANIC)
+    driver, task_id = synchronizing(home, machines)
+    for says, comes_to in ((PANIC, SourceState.PREMIGFAILED), (UP, SourceState.PREMIGED)):
+        machines.says = says
+        act(home, task_id, Action.MIGRATION_TEST)
+        driver.turn()
+        task = now(home, task_id)
+        assert source_state(home, task) == SourceState.PREMIGING
+        tell(home, task_id, task.run.points_wanted)
+        driver.turn()
+        task = now(home, task_id)
+        assert (task.state, task.trial.state) == (TaskState.SYNCING, LaunchState.DONE)
+        assert source_state(home, task) == comes_to
+    task = act(home, task_id, Action.CLEAR)
+    assert source_state(home, task) == SourceState.CLEARING
+    driver.turn()
+    assert source_state(home, now(home, task_id)) == SourceState.SYNCING
+
+
+def test_drill_that_is_needed_is_due_until_one_came_up(home):
+    machines = Machines(PANIC)
+    driver, task_id = synchronizing(home, machines, need_migration_test=True)
+    for says, comes_to in ((PANIC, SourceState.PREMIGREADY), (UP, SourceState.SYNCING)):
+        assert source_state(home, now(home, task_id)) == SourceState.PREMIGREADY
+        machines.says = says
+        task = act(home, task_id, Action.MIGRATION_TEST)
+        tell(home, task_id, task.run.points_wanted)
+        driver.turn()
+        act(home, task_id, Action.CLEAR)
+        driver.turn()
+        assert source_state(home, now(home, task_id)) == comes_to
+
+
+def test_test_is_no_drill(home):
+    driver, task_id = synchronizing(home, Machines(), need_migration_test=True)
+    act(home, task_id, Action.CLONE_TEST)
+    assert source_state(home, now(home, task_id)) == SourceState.CLONING
+    tell(home, task_id, 1)
+    driver.turn()
+    assert source_state(home, now(home, task_id)) == SourceState.PREMIGREADY
+
+
+def test_copy_is_as_large_as_is_wished(home):
+    machines = Machines()
+    driver, task_id = copied(home, machines, start_target_server=False)
+    with home.database.write() as db:
+        tasks.act(db, _get(db, task_id), Action.TEST, wishes=Wishes(cpus=3, memory=5 << 30))
+    driver.turn()
+    assert machines.sizes == [MachineSize(cpus=3, memory=5 << 30)]
 
 
 def test_trial_that_cannot_be_had_says_why_and_lets_the_agent_go_on(home):

@@ -18,6 +18,7 @@ from rehost.control.store.schema import discards
 from rehost.control.store.schema import tasks as rows
 from rehost.control.task_record import ConfigKey, Configuration, Launch, LaunchState, Point
 from rehost.control.trying import Trials
+from rehost.control.wishes import Wishes
 from rehost.errors import DatabaseUnavailable, Error
 from rehost.model.server import Report
 from rehost.model.task import TaskState
@@ -291,7 +292,7 @@ def test_test_that_nobody_works_on_any_more_can_be_asked_for_again(home):
     driver, task_id = copied(home, Machines(), start_target_server=False)
     with home.database.write() as db:
         task = _get(db, task_id)
-        tasks.save(db, task, replace(trials.want(task), active=False))
+        tasks.save(db, task, replace(trials.want(task, Action.TEST, Wishes()), active=False))
     act(home, task_id, Action.TEST)
     driver.turn()
     assert now(home, task_id).trial.outcome == Outcome.UP

@@ -43,7 +43,7 @@ class Copying(Machines):
         self.began, self.may_end = threading.Event(), threading.Event()
         self.lock = threading.Lock()
 
-    def clone(self, server_id, clone_id, *, stopped=lambda: False):
+    def clone(self, server_id, clone_id, *, size=None, stopped=lambda: False):
         with self.lock:
             self.clones.add(clone_id)
             self.began.set()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from rehost.model.source import SourceState
 from rehost.model.task import BUSY_STATES, TaskState
 from rehost.stages import task
 from rehost.stages.task import Action, Command, News, Step
@@ -64,14 +65,15 @@ TOLD_BY_NEWS = {
 }
 CHECKABLE = (TaskState.READY, TaskState.ABORT, TaskState.MIGRATE_FAIL)
 TRIABLE = (SYNCING, TaskState.MIGRATE_SUCCESS, TaskState.SYNC_SUCCESS)
-SILENT = ("test", "clone_test", "clear")  # the agent is not told of
+TRIES = ("test", "clone_test", "migration_test")
+SILENT = (*TRIES, "clear")  # the agent is not told of
 TOLD = {RUNNING: Command.START, SYNCING: Command.SYNC, ABORTING: Command.STOP}
 
 
 def possible(state: TaskState) -> dict[str, TaskState]:
     logs = {} if state is TaskState.DELETING else {"collect_log": state}
     checks = {"network_check": state} if state in CHECKABLE else {}
-    trials = dict.fromkeys(("test", "clone_test"), state) if state in TRIABLE else {}
+    trials = dict.fromkeys(TRIES, state) if state in TRIABLE else {}
     clears = {} if state in (TaskState.READY, TaskState.DELETING) else {"clear": state}
     return POSSIBLE.get(state, {}) | logs | checks | trials | clears
 
@@ -103,8 +105,8 @@ def test_the_source_follows():
     assert {state: " ".join(standing) for state, standing in task.STANDINGS.items()} == STANDS
 
 
-def stands(state: TaskState, *, copying=False, cutting_over=False, trying=False) -> str:
-    standing = task.standing(state, copying=copying, cutting_over=cutting_over, trying=trying)
+def stands(state: TaskState, *, copying=False, cutting_over=False, trial=None) -> str:
+    standing = task.standing(state, copying=copying, cutting_over=cutting_over, trial=trial)
     return "" if standing is None else " ".join(standing)
 
 
@@ -114,8 +116,9 @@ def test_a_source_says_what_is_done_with_it(state):
     cutting = "cutovering cutovering" if state in (RUNNING, SYNCING) else usual
     assert stands(state) == usual
     assert stands(state, copying=True) == ("replicate replicating" if state is RUNNING else usual)
-    assert stands(state, trying=True) == ("cloning syncing" if state is SYNCING else usual)
-    assert stands(state, copying=True, cutting_over=True, trying=True) == cutting
+    cloning = SourceState.CLONING
+    assert stands(state, trial=cloning) == ("cloning syncing" if state is SYNCING else usual)
+    assert stands(state, copying=True, cutting_over=True, trial=cloning) == cutting
 
 
 def test_what_is_being_stopped_stops_though_it_never_started():

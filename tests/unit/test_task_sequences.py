@@ -192,7 +192,7 @@ class Life(RuleBasedStateMachine):
             task.state,
             copying=copying,
             cutting_over=tasks.is_cutting_over(task),
-            trying=trials.is_under_way(task),
+            trial=trials.standing(task),
         )
         report = msgspec.json.decode(source.report, type=Report)
         stands = standing or judgement.standing(report, source.choices)

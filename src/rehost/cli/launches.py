@@ -44,7 +44,8 @@ def draw(launch: Json, look: Look) -> RenderableType:
 
 def headline(launch: Json, look: Look) -> Text:
     """What it is, and how it stands."""
-    what = "Test of the target" if text(launch, "kind") == "test" else "The target"
+    test = "Migration drill" if is_true(launch, "is_drill") else "Test of the target"
+    what = test if text(launch, "kind") == "test" else "The target"
     said, style = verdict(launch)
     return Text(what, "bold").append(f" {look.dot} ", "dim").append(look.word(said), style)
 

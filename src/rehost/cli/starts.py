@@ -26,12 +26,19 @@ OfTest = Annotated[bool, typer.Option("--test", help="Of the test, not of the ta
 def try_(
     task: Task,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it is up.")] = False,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="As a migration drill: the source shows its outcome.")
+    ] = False,
+    template: Annotated[
+        str | None, typer.Option(help="Id of the server template for the copy's size.")
+    ] = None,
 ) -> None:
     """Start a copy of the target, which reaches nobody, while the task goes on.
 
     The copy is what its source was at one moment. `rehost tasks clear` throws it away.
     """
-    act([task], "clone_test", "To be tested")
+    operation = "migration_test" if drill else "clone_test"
+    act([task], operation, "To be tested", template=template)
     if watch:
         client = session.connect()
         launch = _until_verdict(client, task_id(client, task))

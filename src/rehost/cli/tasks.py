@@ -291,14 +291,22 @@ def delete(
     output.note(f"Deleted {', '.join(ids)}.")
 
 
-def act(wanted: list[str], operation: str, said: str, *, watch: bool = False) -> None:
+def act(
+    wanted: list[str],
+    operation: str,
+    said: str,
+    *,
+    watch: bool = False,
+    template: str | None = None,
+) -> None:
     """Have the service do something with tasks, and say so."""
+    body = {"operation": operation} | ({"template_id": template} if template else {})
     if watch and len(wanted) > 1:
         raise InvalidRequest("--watch shows one task; name one")
     client = session.connect()
     ids = list(dict.fromkeys(task_id(client, task) for task in wanted))
     for one in ids:
-        client.call("POST", f"/v3/tasks/{segment(one)}/action", body={"operation": operation})
+        client.call("POST", f"/v3/tasks/{segment(one)}/action", body=body)
         output.note(f"{said}: {one}.")
     if watch:
         _watch(client, ids[0])

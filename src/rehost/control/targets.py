@@ -34,15 +34,17 @@ LEAST_MEMORY = 1 << 30  # bytes
 
 def wanted(db: sa.Connection, task: Task, source: Any) -> TargetSpec:  # noqa: ANN401 - a row
     """The target as the task's template wants it. Raises TemplateNotFound and BadTargetSpec."""
-    return spec(task, source, wishes(db, task))
+    return spec(task, source, wishes(db, task, task.settings.vm_template_id))
 
 
-def wishes(db: sa.Connection, task: Task) -> Wishes:
-    """What the task's template wants. Raises TemplateNotFound and BadTargetSpec."""
-    if not task.settings.vm_template_id:
+def wishes(db: sa.Connection, task: Task, template_id: str) -> Wishes:
+    """What a template of the task's project wants; "" is none.
+
+    Raises TemplateNotFound and BadTargetSpec.
+    """
+    if not template_id:
         return Wishes()
-    row = templates.visible(db, (task.project_id,), task.settings.vm_template_id)
-    return read_wishes(row.document)
+    return read_wishes(templates.visible(db, (task.project_id,), template_id).document)
 
 
 def spec(task: Task, source: Any, wishes: Wishes = Wishes()) -> TargetSpec:  # noqa: ANN401, B008

@@ -104,14 +104,16 @@ class Run:
 
     `disks` are those that the receiver was started for. `synchronizes`: the agent's second phase,
     keeping in step, is part of this run. `migrated`: the target was complete once, so it is never
-    deleted by the service. `points`: the moments that were held, by number; `points_wanted`: how
-    many were asked for, apart from the cut; `points_taken`: up to which they are done with.
+    deleted by the service. `rehearsed`: a migration drill came up. `points`: the moments that were
+    held, by number; `points_wanted`: how many were asked for, apart from the cut; `points_taken`:
+    up to which they are done with.
     """
 
     phases: tuple[PhaseState, ...]
     disks: tuple[TransferDisk, ...] = ()
     synchronizes: bool = False
     migrated: bool = False
+    rehearsed: bool = False
     points: tuple[Point, ...] = ()
     points_wanted: int = 0
     points_taken: int = 0
@@ -221,15 +223,19 @@ class LaunchState(StrEnum):
 class Launch:
     """A start of the target, or of a copy of it that is only tried. Times are ms since the epoch.
 
-    `server` is what is started, once it exists; while `stands`, a layer lies over its disks and its
-    machine may run. `point` is the number of the moment that the disks hold, `cut_at` when that
-    was. `changed` says what was done to make it start, in sentences, once it `is_prepared`;
-    `runs_on` what it was started on. `outcome`, `why`, `last_lines` and `failed_units` are the
-    verdict; before there is one, `why` says what it waits for, if anything is amiss. `error` is
-    JSON, as a task's.
+    `is_drill`: it was asked for as a migration drill. `cpus` and `memory` (bytes) are of a copy's
+    machine, None as the target's. `server` is what is started, once it exists; while `stands`, a
+    layer lies over its disks and its machine may run. `point` is the number of the moment that the
+    disks hold, `cut_at` when that was. `changed` says what was done to make it start, in sentences,
+    once it `is_prepared`; `runs_on` what it was started on. `outcome`, `why`, `last_lines` and
+    `failed_units` are the verdict; before there is one, `why` says what it waits for, if anything
+    is amiss. `error` is JSON, as a task's.
     """
 
     state: LaunchState
+    is_drill: bool = False
+    cpus: int | None = None
+    memory: int | None = None
     point: int = 0
     cut_at: int | None = None
     server: TargetServer | None = None

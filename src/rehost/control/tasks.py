@@ -18,6 +18,7 @@ from rehost.control.operation import Caller
 from rehost.control.store import commands, sources
 from rehost.control.store import tasks as table
 from rehost.control.task_record import PhaseState, Run, Task, agent_phases, failure
+from rehost.control.wishes import Wishes
 from rehost.errors import NotYourResource
 from rehost.flow import Runner
 from rehost.model.server import Report
@@ -44,7 +45,6 @@ from rehost.task_errors import (
 )
 
 STARTS = (Action.START, Action.RESTART)
-TRIES = (Action.TEST, Action.CLONE_TEST)
 # What makes the agent send, or end, though the target was to hold still for a trial.
 BETWEEN = (*STARTS, Action.SYNC, Action.CUTOVER, Action.STOP, Action.ERROR_FOR_OVERSPEED)
 TIME = re.compile(r"(?<!\d)(\d{1,2}):(\d{2})")
@@ -99,11 +99,19 @@ def delete(db: sa.Connection, task: Task) -> None:
     table.delete(db, task)
 
 
-def act(db: sa.Connection, task: Task, action: Action, *, bucket: str = "") -> Task:
+def act(
+    db: sa.Connection,
+    task: Task,
+    action: Action,
+    *,
+    bucket: str = "",
+    wishes: Wishes = Wishes(),  # noqa: B008
+) -> Task:
     """Do what an operator asks for; returns the task as it is then.
 
     Raises TaskRefuses, TaskSuperseded; for a start also SourceUnfit, SystemNotSupported and
-    NotMigratedThisWay, for a test TrialTooLate. `bucket` is of COLLECT_LOG.
+    NotMigratedThisWay, for a test TrialTooLate. `bucket` is of COLLECT_LOG,
+    `wishes` are of tests, for the machine of the copy.
     """
     step = stage.act(task.state, action)
     if action is Action.COLLECT_LOG:
@@ -112,14 +120,16 @@ def act(db: sa.Connection, task: Task, action: Action, *, bucket: str = "") -> T
         raise TaskSuperseded(task.id)
     if action in STARTS:
         _require_startable(db, task)
-    if action in TRIES and _ends_soon(db, task):
+    if action in stage.TRIES and _ends_soon(db, task):
         raise TrialTooLate(task.id)
-    after = _acted(_stepped(db, task, step), action)
+    after = _acted(_stepped(db, task, step), action, wishes)
     return save(db, task, trials.cut_off(after) if action in BETWEEN else after)
 
 
-def _acted(task: Task, action: Action) -> Task:
+def _acted(task: Task, action: Action, wishes: Wishes) -> Task:
     """The task, in its new state, as an operator's wish leaves it."""
+    if action in stage.TRIES:
+        return trials.want(task, action, wishes)
     if action in STARTS:
         run, since = _begun(task.run, task.flow), task.start_date or now_ms()
         return replace(task, run=run, start_date=since, finish_date=None, error="")
@@ -131,8 +141,6 @@ def _acted(task: Task, action: Action) -> Task:
         ),
         Action.SYNC: lambda: replace(task, run=_begun_sync(task), finish_date=None, error=""),
         Action.SYNC_FAILED_ROLLBACK: lambda: replace(task, active=True, error=""),
-        Action.TEST: lambda: trials.want(task),
-        Action.CLONE_TEST: lambda: trials.want(task),
         Action.CLEAR: lambda: trials.clear(task),
     }
     return changes.get(action, lambda: task)()
@@ -458,7 +466,7 @@ def _follow(db: sa.Connection, task: Task) -> None:
         task.state,
         copying=task.copying.start_date is not None,
         cutting_over=is_cutting_over(task),
-        trying=trials.is_under_way(task),
+        trial=trials.standing(task),
     )
     if standing is not None:
         _stand(db, task.source_id, sources.place(db, task.source_id), standing)

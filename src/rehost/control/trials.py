@@ -10,7 +10,11 @@ import msgspec
 
 from rehost.contract.transfer import CUT
 from rehost.control.task_record import Launch, LaunchState, Task, failure
+from rehost.control.wishes import Wishes
+from rehost.model.source import SourceState
 from rehost.model.task import CloneServer, TaskState
+from rehost.stages.launch import Outcome
+from rehost.stages.task import Action
 from rehost.task_errors import TrialCutOff
 
 # The source's agent sends nothing from the moment that is copied until the copy is made.
@@ -55,15 +59,44 @@ def is_settled(task: Task) -> bool:
     return trial is None or (trial.state in ENDED and not is_untidy(trial))
 
 
-def want(task: Task) -> Task:
-    """The task with another trial, instead of an earlier one; the same if one is under way."""
+def standing(task: Task) -> SourceState | None:
+    """What a trial makes of a source that is kept in step; None: nothing.
+
+    A drill is shown until it is thrown away; other trials as long as they are under way.
+    """
+    trial = task.trial
+    if trial is not None and trial.state is LaunchState.CLEARING:
+        return SourceState.CLEARING
+    if trial is not None and trial.is_drill:
+        return _drilled(trial)
+    if is_under_way(task):
+        return SourceState.CLONING
+    is_due = task.settings.need_migration_test and not task.run.rehearsed
+    return SourceState.PREMIGREADY if is_due else None
+
+
+def want(task: Task, action: Action, wishes: Wishes) -> Task:
+    """The task with another trial, instead of an earlier one; one that is under way goes on, and
+    becomes a drill if a drill is asked for.
+
+    `wishes` are for the copy's machine: its CPUs and its memory are followed.
+    """
+    is_drill = action is Action.MIGRATION_TEST
     if is_under_way(task) and task.trial and task.trial.state is not LaunchState.CLEARING:
-        return replace(task, active=True)
+        trial = replace(task.trial, is_drill=task.trial.is_drill or is_drill)
+        return replace(task, active=True, trial=trial)
     point = CUT
     if task.state is TaskState.SYNCING:
         point = task.run.points_wanted + 1
         task = replace(task, run=replace(task.run, points_wanted=point))
-    return replace(task, active=True, trial=Launch(state=LaunchState.WANTED, point=point))
+    trial = Launch(
+        state=LaunchState.WANTED,
+        point=point,
+        is_drill=is_drill,
+        cpus=wishes.cpus,
+        memory=wishes.memory,
+    )
+    return replace(task, active=True, trial=trial)
 
 
 def clear(task: Task) -> Task:
@@ -85,7 +118,11 @@ def noted(task: Task, trial: Launch | None) -> Task:
     """The task with its trial as it is now; the agent need not hold what that does not wait for."""
     if trial is not None and trial.state in HOLDING:
         return replace(task, trial=trial)
-    run = replace(task.run, points_taken=task.run.points_wanted)
+    run = replace(
+        task.run,
+        points_taken=task.run.points_wanted,
+        rehearsed=task.run.rehearsed or (trial is not None and _has_rehearsed(trial)),
+    )
     return replace(task, trial=trial, run=run)
 
 
@@ -102,3 +139,15 @@ def shown(task: Task) -> CloneServer | None:
         clone_error=error.get("error_code", ""),
         error_msg=error.get("error_msg", ""),
     )
+
+
+def _drilled(trial: Launch) -> SourceState:
+    if trial.state not in ENDED:
+        return SourceState.PREMIGING
+    return SourceState.PREMIGED if _has_rehearsed(trial) else SourceState.PREMIGFAILED
+
+
+def _has_rehearsed(trial: Launch) -> bool:
+    """Whether a drill came up, or nobody could see that it did not."""
+    is_good = trial.state is LaunchState.DONE and trial.outcome != Outcome.FAILED
+    return trial.is_drill and is_good

@@ -15,7 +15,7 @@ from rehost.control.task_record import Launch, LaunchState, Point, Task, failure
 from rehost.control.trials import clearing, clone_id, noted, owner
 from rehost.errors import DatabaseUnavailable, Error, Internal
 from rehost.model.task import TaskState
-from rehost.providers.base import CanClone, Provider, TargetServer
+from rehost.providers.base import CanClone, MachineSize, Provider, TargetServer
 from rehost.stages.launch import Probe
 from rehost.stages.task import FINISHED
 from rehost.task_errors import CannotClone, CloneOutdated, PointFailed, TrialCutOff
@@ -98,8 +98,10 @@ class Trials:
             raise CannotClone(self._provider.name)
         assert task.server is not None  # noqa: S101 - it is being kept in step
         self._thrown_away(task, stopped)
-        clone = self._provider.clone(task.server.id, clone_id(task.id), stopped=stopped)
-        point = task.run.point(task.trial.point) if task.trial else None
+        assert task.trial is not None  # noqa: S101 - it is what this is done for
+        size = MachineSize(cpus=task.trial.cpus, memory=task.trial.memory)
+        clone = self._provider.clone(task.server.id, clone_id(task.id), size=size, stopped=stopped)
+        point = task.run.point(task.trial.point)
         if task.state is TaskState.SYNCING and point and _is_written_since(task.server, point):
             raise CloneOutdated
         return clone

@@ -79,6 +79,14 @@ class TargetSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSize:
+    """Of a machine that is made of another one's disks; None is as that one has it, in bytes."""
+
+    cpus: int | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetDisk:
     """`path` is where a receiver on this machine writes the disk: a file or device that exists.
 
@@ -168,9 +176,14 @@ class CanClone(Protocol):
     """Optional: makes a second server of the disks as they are, to try what they hold."""
 
     def clone(
-        self, server_id: str, clone_id: str, *, stopped: Callable[[], bool] = lambda: False
+        self,
+        server_id: str,
+        clone_id: str,
+        *,
+        size: MachineSize | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> TargetServer:
-        """A server of its own, turned off, whose network leads nowhere.
+        """A server of its own, turned off, whose network leads nowhere, as large as `size` says.
 
         The server must be off, and nobody may write its disks while this runs; later writes do not
         reach the clone. Called again with the same ids, it returns the same clone, as it has

@@ -30,6 +30,7 @@ from rehost.providers.base import (
     DiskSpec,
     Inventory,
     Launch,
+    MachineSize,
     Power,
     TargetDisk,
     TargetServer,
@@ -154,10 +155,13 @@ class ServerFolders:
         server_id: str,
         clone_id: str,
         *,
+        size: MachineSize | None = None,
         first: Callable[[Path], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> TargetServer:
         """A server of its own with a copy of the disks below any layer, after `first`.
+
+        One that there is already keeps its size.
 
         Raises CloneStopped.
         """
@@ -171,7 +175,7 @@ class ServerFolders:
             record = _read(folder)
             if record is None:
                 _unmake(folder)
-                spec = replace(origin.spec, task_id=clone_id)
+                spec = _sized(replace(origin.spec, task_id=clone_id), size)
                 record = Record(spec=spec, clone_of=server_id)
                 write(folder, record)
             if record.clone_of != server_id:
@@ -249,6 +253,11 @@ def inventories(folders: ServerFolders, power: Callable[[str], Power]) -> tuple[
     """Of all servers; one that is deleted meanwhile is left out."""
     found = ((record, folder, power(folder.name)) for record, folder in folders.all())
     return tuple(_inventory(*each) for each in found if each[2] is not Power.GONE)
+
+
+def _sized(spec: TargetSpec, size: MachineSize | None) -> TargetSpec:
+    size = size or MachineSize()
+    return replace(spec, cpus=size.cpus or spec.cpus, memory=size.memory or spec.memory)
 
 
 def images(record: Record, folder: Path) -> tuple[Path, ...]:

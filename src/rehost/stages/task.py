@@ -80,11 +80,12 @@ _LOGS: Mapping[tuple[TaskState, Action], Step] = {
     if state is not TaskState.DELETING
 }
 
+TRIES = (Action.TEST, Action.CLONE_TEST, Action.MIGRATION_TEST)
 # A copy of the target is tried beside what the task does, and thrown away whatever it does then.
 _TRIALS: Mapping[tuple[TaskState, Action], Step] = {
     (state, action): Step(state)
     for state in (TaskState.SYNCING, TaskState.MIGRATE_SUCCESS, TaskState.SYNC_SUCCESS)
-    for action in (Action.TEST, Action.CLONE_TEST)
+    for action in TRIES
 } | {
     (state, Action.CLEAR): Step(state)
     for state in TaskState
@@ -149,19 +150,19 @@ FINISHED = frozenset({TaskState.MIGRATE_SUCCESS, TaskState.SYNC_SUCCESS})
 
 
 def standing(
-    state: TaskState, *, copying: bool, cutting_over: bool, trying: bool
+    state: TaskState, *, copying: bool, cutting_over: bool, trial: SourceState | None
 ) -> tuple[SourceState, MigrationCycle] | None:
     """Where the source of a task in `state` stands; None: where the checks put it.
 
-    `copying`: the agent has begun to copy. `cutting_over`: it is done with it. `trying`: a copy of
-    the target is tried.
+    `copying`: the agent has begun to copy. `cutting_over`: it is done with it. `trial`: what a test
+    of a copy, or that one is to come, makes of a source that is kept in step.
     """
     if state in MOVING_STATES and cutting_over:
         return SourceState.CUTOVERING, MigrationCycle.CUTOVERING
     if state is TaskState.RUNNING and copying:
         return SourceState.REPLICATE, MigrationCycle.REPLICATING
-    if state is TaskState.SYNCING and trying:
-        return SourceState.CLONING, MigrationCycle.SYNCING
+    if state is TaskState.SYNCING and trial is not None:
+        return trial, MigrationCycle.SYNCING
     return STANDINGS.get(state)
 
 

@@ -12,6 +12,7 @@ from rehost.control.api.tasks import RESOURCE
 from rehost.control.operation import Context, Reply, operation
 from rehost.control.services import Services
 from rehost.control.task_record import Launch, LaunchState, Task
+from rehost.model.limits import Long
 from rehost.stages.launch import Outcome
 from rehost.task_errors import LaunchNotFound, TaskNotFound
 
@@ -41,7 +42,8 @@ class ShownLaunch:
     of a final start, is from the cut until then. `stands`: the machine, or what was changed to
     start it, is there. `changed`: what was done to make it start, in sentences. `outcome` is the
     verdict, once there is one: up, failed or unknown, and `why`; while a test is wanted, `why` says
-    what keeps it waiting, if anything is amiss.
+    what keeps it waiting, if anything is amiss. `is_drill`: the test was asked for as a migration
+    drill; `cpus` and `memory` (bytes): what its template wants, None as the target has it.
     """
 
     kind: Kind
@@ -63,6 +65,9 @@ class ShownLaunch:
     failed_hooks: tuple[str, ...]
     has_screenshot: bool
     error: LaunchError | None
+    is_drill: bool = False
+    cpus: int | None = None
+    memory: Long | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +163,9 @@ def _shown(task: Task, kind: Kind, launch: Launch) -> ShownLaunch:
         not_frozen=point.skipped if point else (),
         failed_hooks=point.failed_hooks if point else (),
         has_screenshot=launch.has_screenshot,
+        is_drill=launch.is_drill,
+        cpus=launch.cpus,
+        memory=launch.memory,
         error=msgspec.json.decode(launch.error, type=LaunchError) if launch.error else None,
     )
 

@@ -53,9 +53,22 @@ class ShowConfigResponse:
     regions: tuple[dict[str, str], ...]
 
 
+# States that the overview has no count for.
+COUNTS_AS = {
+    SourceState.PREMIGREADY: SourceState.SYNCING,
+    SourceState.PREMIGING: SourceState.CLONING,
+    SourceState.PREMIGED: SourceState.SYNCING,
+    SourceState.PREMIGFAILED: SourceState.SYNCING,
+    SourceState.CLEARING: SourceState.SYNCING,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowOverviewResponse:
-    """Sources by state; `unconfigured` are those waiting for a task to be set up."""
+    """Sources by state; `unconfigured` are those waiting for a task to be set up.
+
+    A source in a migration drill counts as cloning; before and after it, as syncing.
+    """
 
     waiting: int
     replicate: int
@@ -148,6 +161,8 @@ def show_overview(ctx: Context) -> ShowOverviewResponse:
     with ctx.services.database.read() as db:
         counts = table.count_by_state(db, ctx.caller.projects)
         unconfigured = table.count_unconfigured(db, ctx.caller.projects)
+    for state, shown in COUNTS_AS.items():
+        counts[shown] = counts.get(shown, 0) + counts.pop(state, 0)
     names = (f for f in ShowOverviewResponse.__dataclass_fields__ if f != "unconfigured")
     return ShowOverviewResponse(
         **{name: counts.get(name, 0) for name in names}, unconfigured=unconfigured

@@ -180,7 +180,9 @@ class UpdateTaskResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateTaskStatusReq:
-    """`template_id` and `switch_hce` belong to operations that are not there yet."""
+    """`template_id`: of the server that the operation makes, the target or the copy of a test.
+    `switch_hce` belongs to an operation that is not there.
+    """
 
     operation: Action
     template_id: Text | None = None

@@ -34,7 +34,7 @@ from rehost.model.limits import Meta, Text
 from rehost.model.server import OsType
 from rehost.model.task import BUSY_STATES, TaskState, TaskType
 from rehost.provider_errors import BadTargetSpec
-from rehost.stages.task import FINISHED, Action
+from rehost.stages.task import FINISHED, TRIES, Action
 from rehost.task_errors import (
     NotMigratedThisWay,
     SourceHasTask,
@@ -221,13 +221,14 @@ def delete_tasks(ctx: Context, body: DeleteIds) -> Done:
     returns=Done,
     action="sms:server:manageTask",
     resource=RESOURCE,
-    raises=(TaskNotFound, TaskRefuses, TaskSuperseded, *STARTING),
+    raises=(TaskNotFound, TaskRefuses, TaskSuperseded, TemplateNotFound, BadTargetSpec, *STARTING),
 )
 def update_task_status(ctx: Context, task_id: str, body: UpdateTaskStatusReq) -> Done:
     """Start or stop a task, or have it do something else; docs/task-states.md says what when."""
     with ctx.services.database.write() as db:
         task = tasks.visible(db, ctx.caller, task_id)
-        after = tasks.act(db, task, body.operation)
+        told = _with_template(db, task, body)
+        after = tasks.act(db, told, body.operation, wishes=_of_copy(db, task, body))
         if (wanted := body.is_need_consistency_check) is not None:
             settings = replace(after.settings, is_need_consistency_check=wanted)
             tasks.save(db, after, replace(after, settings=settings))
@@ -330,10 +331,31 @@ def _wanted_disks(source: sa.Row[Any], disks: tuple[TargetDisks, ...]) -> tuple[
     )
 
 
+def _with_template(db: sa.Connection, task: Task, body: UpdateTaskStatusReq) -> Task:
+    """The task as it is to be started: with the named template for its target, if one is named."""
+    if not body.template_id:
+        return task
+    if body.operation not in (*tasks.STARTS, *TRIES):
+        raise InvalidRequest(f"body field template_id: {body.operation} makes no server")
+    _require_templates(db, task.project_id, template_id=body.template_id)
+    if body.operation in TRIES:
+        return task
+    settings = replace(task.settings, vm_template_id=body.template_id)
+    return tasks.save(db, task, replace(task, settings=settings))
+
+
+def _of_copy(db: sa.Connection, task: Task, body: UpdateTaskStatusReq) -> Wishes:
+    """How large the machine of a test is to be. Raises TemplateNotFound and BadTargetSpec."""
+    if body.operation not in TRIES:
+        return Wishes()
+    template_id = body.template_id or task.settings.clonevm_template_id
+    return targets.wishes(db, task, template_id)
+
+
 def _known_wishes(db: sa.Connection, task: Task) -> Wishes:
     """Nothing of a template that went, or can no longer be followed."""
     try:
-        return targets.wishes(db, task)
+        return targets.wishes(db, task, task.settings.vm_template_id)
     except (TemplateNotFound, BadTargetSpec):
         return Wishes()
 

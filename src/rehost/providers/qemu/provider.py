@@ -17,7 +17,15 @@ from rehost.provider_errors import (
     TargetGone,
     TargetRuns,
 )
-from rehost.providers.base import DiskFormat, Inventory, Launch, Power, TargetServer, TargetSpec
+from rehost.providers.base import (
+    DiskFormat,
+    Inventory,
+    Launch,
+    MachineSize,
+    Power,
+    TargetServer,
+    TargetSpec,
+)
 from rehost.providers.folders import Record, ServerFolders, images, inventories, write
 from rehost.providers.qemu import (
     acceleration,
@@ -99,9 +107,16 @@ class QemuProvider:
         return inventories(self._folders, self.power)
 
     def clone(
-        self, server_id: str, clone_id: str, *, stopped: Callable[[], bool] = lambda: False
+        self,
+        server_id: str,
+        clone_id: str,
+        *,
+        size: MachineSize | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> TargetServer:
-        return self._folders.clone(server_id, clone_id, first=_insist_off, stopped=stopped)
+        return self._folders.clone(
+            server_id, clone_id, size=size, first=_insist_off, stopped=stopped
+        )
 
     def layer(self, server_id: str) -> TargetServer:
         with self._folders.held(server_id) as (record, folder):
