@@ -23,6 +23,7 @@ from bench.disks import CACHE
 from bench.replicate import LOOPBACK, receiving
 from rehost.contract.transfer import Certificates
 from rehost.model.ranges import Range
+from rehost.model.task import Priority
 from rehost.stages.replicate.link import Peer
 from rehost.stages.replicate.sender import Options, Sender
 from rehost.stages.replicate.source import Source
@@ -120,7 +121,7 @@ def _sender(device: str, target: Path, cleanup: contextlib.ExitStack) -> tuple[S
     )
     source = Source(0, device, Path(device))
     cleanup.callback(source.close)
-    options = Options(courteous=False)
+    options = Options(priority=Priority.HIGH)
     sender = cleanup.enter_context(Sender(peer, [source], options=options))
     sender.connect()
     return sender, source

@@ -28,6 +28,7 @@ from tests.replicate.certificates import Authority
 import rehost
 from bench.disks import CACHE, random_disk, system_disk
 from rehost.contract.transfer import Certificates, agent_name, receiver_name
+from rehost.model.task import Priority
 from rehost.storage.used.disk import used_ranges
 
 ROUNDS = int(os.environ.get("REHOST_BENCH_ROUNDS", "5"))
@@ -109,7 +110,7 @@ def send(
     job = {
         **peer,
         "disks": [{"id": 0, "name": "/dev/vda", "path": str(source)}],
-        "options": {"courteous": False, **options},
+        "options": {"priority": Priority.HIGH, **options},
     }
     argv = [*place.near, sys.executable, "-m", "rehost.agent.sender"]
     began, before = time.monotonic(), _children()
@@ -302,7 +303,7 @@ def resume(disk: Path) -> None:
 
 def _kill_at(sent: float, disk: Path, peer: dict[str, Any]) -> None:
     job = {**peer, "disks": [{"id": 0, "name": "/dev/vda", "path": str(disk)}],
-           "options": {"courteous": False}, "limit": 150e6}  # fmt: skip
+           "options": {"priority": Priority.HIGH}, "limit": 150e6}  # fmt: skip
     argv = [sys.executable, "-m", "rehost.agent.sender"]
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

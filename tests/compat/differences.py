@@ -113,6 +113,12 @@ DEPARTURES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 # By operation: what it does where the API's description leaves it open, and the test of it.
 RULES: dict[str, tuple[tuple[str, str], ...]] = {
+    "CreateTask": (
+        (
+            "priority is how far copying stands back for the source's own work",
+            f"{TASKS}::test_the_agent_is_told_how_far_to_stand_back",
+        ),
+    ),
     "RegisterServer": (
         (
             "a machine that is registered again is updated and keeps its id",

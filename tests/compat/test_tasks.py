@@ -246,6 +246,14 @@ def test_what_is_changed_is_shown(rig: Rig):
     assert refused[:2] == (409, "REHOST.4095")
 
 
+@pytest.mark.parametrize("priority", [0, 1, 2])
+def test_the_agent_is_told_how_far_to_stand_back(rig: Rig, priority: int):
+    source_id, token = rig.agent()
+    task_id = rig.task(source_id, auto_start=True, priority=priority)
+    assert rig.show(task_id)["priority"] == priority
+    assert rig.until(lambda: rig.transfer(task_id, token))["priority"] == priority
+
+
 def test_type_of_a_task_that_was_started_stays(rig: Rig):
     source_id = rig.source()
     task_id = rig.task(source_id)

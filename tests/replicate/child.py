@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rehost.contract.codec import encode
+from rehost.model.task import Priority
 from tests.replicate.rig import TASK, Receiver
 
 
@@ -22,7 +23,7 @@ class SenderChild:
             "tls": encode(receiver.agent),
             "disks": [{"id": 0, "name": device, "path": device}],
             # How busy this machine is, is not what these tests are about.
-            "options": {"courteous": False},
+            "options": {"priority": Priority.HIGH},
             **more,
         }
         self.said: dict[str, Any] = {}

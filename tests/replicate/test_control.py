@@ -5,6 +5,7 @@ import pytest
 
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.courtesy import Courtesy, Load
+from rehost.stages.replicate.job import parse_job
 from rehost.stream_errors import TransferStopped
 
 MB = 1_000_000
@@ -78,3 +79,11 @@ def test_pressure_counts_where_the_kernel_tells_it():
     with courtesy.reading():
         pass
     assert courtesy.allowed == 2
+
+
+@pytest.mark.parametrize(("options", "courteous"), [
+    ({}, True), ({"priority": 0}, True), ({"priority": 1}, True), ({"priority": 2}, False),
+])  # fmt: skip
+def test_a_job_of_high_priority_reads_regardless(options, courteous):
+    job = {"task_id": "t", "host": "127.0.0.1", "port": 1, "tls": None, "disks": []}
+    assert parse_job({**job, "options": options}).options.courteous is courteous

@@ -18,6 +18,7 @@ import pytest
 
 from rehost.contract.retry import Backoff
 from rehost.model.ranges import Range
+from rehost.model.task import Priority
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.sender import Options, Sender
 from rehost.stages.replicate.source import OnReadError, Source
@@ -35,7 +36,9 @@ from tests.replicate.rig import MIB, Receiver, make_image
 
 SIZE = 96 * MIB
 ALL = {0: [Range(0, SIZE)]}
-QUICK = Options(courteous=False, stall_s=1, backoff=Backoff(base_s=0.05, cap_s=0.3, attempts=60))
+QUICK = Options(
+    priority=Priority.HIGH, stall_s=1, backoff=Backoff(base_s=0.05, cap_s=0.3, attempts=60)
+)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +130,7 @@ def job(receiver, image, **more):
         "tls": tls
         and {"ca": tls.ca, "certificate": tls.certificate, "private_key": tls.private_key},
         "disks": [{"id": 0, "name": "/dev/vda", "path": str(image)}],
-        "options": {"courteous": False},
+        "options": {"priority": Priority.HIGH},
         **more,
     }
 

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from rehost.model.ranges import Range
+from rehost.model.task import Priority
 from rehost.stages.replicate.sender import Options, Sender
 from rehost.stages.replicate.source import Source
 from tests.replicate.rig import MIB, Receiver, make_image
@@ -31,10 +32,10 @@ def send_all(tmp_path):
 
 
 def test_a_source_is_read_no_faster_than_it_may_be(send_all):
-    took, _ = send_all(Options(courteous=False, read_rate=16 * MIB))
+    took, _ = send_all(Options(priority=Priority.HIGH, read_rate=16 * MIB))
     assert took > 0.8 * SIZE / (16 * MIB)
 
 
 def test_a_transfer_uses_no_more_cpu_time_than_it_may(send_all):
-    took, used = send_all(Options(courteous=False, cpus=0.1))
+    took, used = send_all(Options(priority=Priority.HIGH, cpus=0.1))
     assert used / took < 0.15

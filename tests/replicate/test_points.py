@@ -14,6 +14,7 @@ from rehost.agent.copying import Copying
 from rehost.contract.digest import digest
 from rehost.cutover_errors import FreezeFailed, HookFailed
 from rehost.model.ranges import Range
+from rehost.model.task import Priority
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.job import Job, JobDisk
 from rehost.stages.replicate.sender import Options, Sender
@@ -79,7 +80,7 @@ class Running:
 
     def _run(self) -> None:
         disk = Source(0, str(self._disk), self._disk)
-        options = Options(courteous=False)
+        options = Options(priority=Priority.HIGH)
         job = Job(
             peer=self._peer,
             disks=(JobDisk(id=0, name=disk.name, path=self._disk),),

@@ -9,6 +9,7 @@ from rehost.contract.retry import Backoff
 from rehost.contract.transfer import agent_name, receiver_name
 from rehost.errors import BadConfiguration
 from rehost.model.ranges import Range
+from rehost.model.task import Priority
 from rehost.stages.replicate.link import Peer
 from rehost.stages.replicate.sender import Options, Sender
 from rehost.stages.replicate.source import Source
@@ -23,7 +24,9 @@ from tests.replicate.certificates import Authority
 from tests.replicate.rig import MIB, TASK, Receiver, make_image
 
 SIZE = 24 * MIB + 512 * 3
-QUICK = Options(courteous=False, stall_s=5, backoff=Backoff(base_s=0.05, cap_s=0.5, attempts=8))
+QUICK = Options(
+    priority=Priority.HIGH, stall_s=5, backoff=Backoff(base_s=0.05, cap_s=0.5, attempts=8)
+)
 ALL = {0: [Range(0, SIZE)]}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rehost.cutover_errors import CutTooLong
+from rehost.model.task import Priority
 from rehost.stages import cutover
 from rehost.stages.replicate.sender import Options, Sender
 from rehost.stages.replicate.source import Source
@@ -24,7 +25,7 @@ def test_a_cut_without_a_tracker_is_of_one_moment(source: tuple[str, Path], tmp_
     target = tmp_path / "target.img"
     with Receiver(tmp_path / "receiver", target, SIZE) as receiver, writing(folder) as writer:
         disk = Source(0, device, Path(device))
-        options = Options(courteous=False)
+        options = Options(priority=Priority.HIGH)
         with Sender(receiver.peer, [disk], options=options) as sender:
             sender.connect()
             sync = Sync(sender, {0: disk}, {0: lambda: None}, lambda path: used_ranges(str(path)))

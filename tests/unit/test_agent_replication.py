@@ -33,6 +33,7 @@ class Service:
         self.away = False
         self.unheard = ""  # what of its operations is not answered
         self.point = self.taken = 0
+        self.more = {}  # of where to send
         self.points = []
         self.seen = []
 
@@ -51,9 +52,13 @@ class Service:
             disks = [{"id": 0, "name": self.disk, "size": 1 << 20}]
             where = {"host": "127.0.0.1", "port": self.port, "tls": False}
             where |= {"point": self.point, "taken": self.taken, "syncing": True}
+            where |= self.more
             return {"task_id": path.split("/")[-2], "disks": disks, **where}
         if path.endswith("/speed-limit"):
             return {"speed_limit": []}
+        if path.endswith("/configuration-setting"):
+            rows = [{"config_key": "LINUX_IO_LIMIT", "config_value": "5"}]
+            return {"configurations": rows}
         return {}
 
 
@@ -116,6 +121,16 @@ def test_the_same_command_again_starts_nothing(replication, tmp_path):
         replication.begin(start("task"))
         replication.turn()
     assert jobs(tmp_path) == ["task"]
+
+
+@pytest.mark.parametrize(
+    ("said", "priority"), [({}, 1), ({"priority": 0}, 0), ({"priority": 2}, 2)]
+)
+def test_the_process_stands_back_as_the_task_says(replication, service, tmp_path, said, priority):
+    service.more = said
+    replication.begin(start("task"))
+    turned(replication, lambda: jobs(tmp_path))
+    assert noted(tmp_path)[0]["options"] == {"priority": priority, "read_rate": 5_000_000}
 
 
 def test_another_task_takes_its_place(replication, tmp_path):

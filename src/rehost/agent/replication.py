@@ -179,6 +179,7 @@ class Replication:
     def _job(
         self, command: Command, transfer: Transfer, wanted: Mapping[str, str]
     ) -> dict[str, Any]:
+        wished = wishes(wanted)
         return {
             "task_id": transfer.task_id,
             **self._peer(transfer),
@@ -188,7 +189,8 @@ class Replication:
             "syncing": transfer.syncing and command.name != SYNC,
             "verify": True,
             "hooks": str(self._state / "hooks.toml"),
-            **wishes(wanted),
+            **wished,
+            "options": {"priority": transfer.priority, **wished["options"]},
         }
 
     def _peer(self, transfer: Transfer) -> dict[str, Any]:

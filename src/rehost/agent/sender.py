@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from rehost.contract.codec import encode
 from rehost.errors import BadConfiguration, Error
+from rehost.model.task import Priority
 from rehost.stream_errors import PackagesMissing, SenderBroken
 from rehost.system import log as logs
 from rehost.system.block_io import keep_freed_memory
-from rehost.system.niceness import give_way, stand_back_no_more
+from rehost.system.niceness import IDLE, give_way, stand_back_no_more
 from rehost.system.process import end_with_parent
 
 if TYPE_CHECKING:
@@ -81,8 +82,7 @@ def _send(lines: TextIO, out: _Out) -> object:
 
     keep_freed_memory()
     wanted = job.parse_job(_first(lines))
-    if wanted.options.courteous:
-        give_way()
+    _stand(wanted.options.priority)
     control = Control(limit=wanted.limit)
     obey = functools.partial(_obey, lines, control, wanted.peer.task_id)
     threading.Thread(target=obey, daemon=True).start()
@@ -97,6 +97,17 @@ def _send(lines: TextIO, out: _Out) -> object:
             done.set()
             teller.join()
             out.tell("progress", encode(sender.progress()))
+
+
+def _stand(priority: Priority) -> None:
+    """Threads that are started later stand where this one does."""
+    match priority:
+        case Priority.LOW:
+            give_way(IDLE)
+        case Priority.STANDARD:
+            give_way()
+        case Priority.HIGH:  # more than the agent, whose niceness it has
+            stand_back_no_more()
 
 
 def _first(lines: TextIO) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from rehost.contract.transfer import Certificates, Transfer, TransferDisk
 from rehost.errors import BadAnswer
 from rehost.model.server import Report
 from rehost.model.speed import SpeedRow
+from rehost.model.task import Priority
 
 POLL_INTERVAL_S = 30
 TARGET_NOT_READY = "REHOST.4096"  # ask again in a moment
@@ -120,6 +121,7 @@ def transfer(client: Client, task_id: str) -> Transfer:
             network_check=bool(body.get("network_check", False)),
             point=int(body.get("point", 0)),
             taken=int(body.get("taken", 0)),
+            priority=Priority(body.get("priority", Priority.STANDARD)),
         )
     except (KeyError, TypeError, ValueError) as e:
         raise BadAnswer(f"the service does not say where the disks go: {e!r}") from e

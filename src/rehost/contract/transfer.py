@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rehost.model.task import Priority
+
 NO_PORT = 75  # a receiver's exit status, as EX_TEMPFAIL of sysexits.h
 
 
@@ -28,6 +30,7 @@ class Transfer:
     `network_check`: the agent first measures the way to the target, and tells what it found.
     `point`: how many consistent points were asked for so far; `taken`: up to which the service has
     done with. An agent that keeps in step and has told of a point between the two sends nothing.
+    `priority`: how far the agent stands back for the source's own work.
     """
 
     task_id: str
@@ -39,6 +42,7 @@ class Transfer:
     network_check: bool = False
     point: int = 0
     taken: int = 0
+    priority: Priority = Priority.STANDARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The task of a source, as the source shows it."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class TaskType(StrEnum):
@@ -22,6 +22,14 @@ class TaskState(StrEnum):
     SKIPPING = "SKIPPING"
     DELETING = "DELETING"
     RESETING = "RESETING"
+
+
+class Priority(IntEnum):
+    """How important copying is beside the source's own work."""
+
+    LOW = 0
+    STANDARD = 1
+    HIGH = 2
 
 
 class LogCollectStatus(StrEnum):

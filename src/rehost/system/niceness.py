@@ -14,15 +14,19 @@ _IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 _IOPRIO_GET = {"x86_64": 252, "aarch64": 31}
 _OF_A_THREAD = 1
 BEST_EFFORT_LOWEST = 2 << 13 | 7
+IDLE = 3 << 13
 LIKE_OTHERS = 0  # as niceness has it
 
 _libc = ctypes.CDLL(None)
 
 
-def give_way() -> None:
-    """Everything else on this machine comes before this process."""
+def give_way(io_priority: int = BEST_EFFORT_LOWEST) -> None:
+    """Everything else on this machine comes before this process.
+
+    With IDLE, it has the disks only while nobody else wants them.
+    """
     set_niceness(_LEAST)
-    set_io_priority(BEST_EFFORT_LOWEST)
+    set_io_priority(io_priority)
 
 
 def stand_back_no_more() -> None:

@@ -22,7 +22,7 @@ from rehost.control.store import tasks as table
 from rehost.control.task_record import NetworkCheck, Task, agent_phases
 from rehost.errors import InvalidRequest, SourceNotFound
 from rehost.model.source import SourceState
-from rehost.model.task import MOVING_STATES, TaskState
+from rehost.model.task import MOVING_STATES, Priority, TaskState
 from rehost.task_errors import StateIsTheTasks, TargetNotReady, TaskNotFound, TaskRefuses
 
 FIGURES = (
@@ -257,6 +257,7 @@ def show_transfer(ctx: Context, task_id: str) -> Transfer:
         network_check=task.settings.start_network_check,
         point=task.run.points_wanted,
         taken=task.run.points_taken,
+        priority=Priority(task.settings.priority),
     )
 
 

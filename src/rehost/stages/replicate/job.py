@@ -21,6 +21,7 @@ from typing import Any
 from rehost.contract.transfer import Certificates
 from rehost.errors import BadConfiguration
 from rehost.model.ranges import Range
+from rehost.model.task import Priority
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.link import Peer
 from rehost.stages.replicate.sender import Options, Sender
@@ -69,10 +70,14 @@ def parse_job(content: Mapping[str, Any]) -> Job:
             verify=bool(content.get("verify", False)),
             syncing=bool(content.get("syncing", False)),
             hooks=Path(content["hooks"]) if content.get("hooks") else None,
-            options=Options(**content.get("options", {})),
+            options=_options(**content.get("options", {})),
         )
     except (KeyError, TypeError, ValueError) as e:
         raise BadConfiguration(f"no job of a sender: {e!r}") from e
+
+
+def _options(*, priority: int = Priority.STANDARD, **others: Any) -> Options:  # noqa: ANN401
+    return Options(priority=Priority(priority), **others)
 
 
 def parse_peer(content: Mapping[str, Any], *, task_id: str) -> Peer:

@@ -12,6 +12,7 @@ from rehost.contract.channel import STALL_S
 from rehost.contract.frames import Discard, Welcome
 from rehost.contract.retry import Backoff
 from rehost.model.ranges import Range
+from rehost.model.task import Priority
 from rehost.stages.replicate.compression import Compression
 from rehost.stages.replicate.control import Control
 from rehost.stages.replicate.courtesy import Courtesy
@@ -32,19 +33,24 @@ Ranges = Mapping[int, Sequence[Range]]  # by disk; sorted, and apart
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """`courteous` backs off while the source is busy. `read_rate`, in bytes a second, and `cpus`
-    are the most that the source is asked for, and `memory`, in bytes, the most that this process
-    takes; `cache` of it is for what is read at the cut. None is no limit, and what is usual."""
+    """`priority`: unless it is high, reading backs off while the source is busy. `read_rate`, in
+    bytes a second, and `cpus` are the most that the source is asked for, and `memory`, in bytes,
+    the most that this process takes; `cache` of it is for what is read at the cut. None is no
+    limit, and what is usual."""
 
     connections: int = 4
     compress: bool = True
-    courteous: bool = True
+    priority: Priority = Priority.STANDARD
     read_rate: float | None = None
     cpus: float | None = None
     memory: int | None = None
     cache: int | None = None
     stall_s: float = STALL_S
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.2, cap_s=10, attempts=60))
+
+    @property
+    def courteous(self) -> bool:
+        return self.priority is not Priority.HIGH
 
 
 class Sender:
