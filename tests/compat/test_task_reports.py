@@ -359,3 +359,15 @@ def test_an_agent_that_starts_anew_is_told_again_what_it_has_not_answered(rig: R
     rig.result(source_id, "START")
     rig.call("POST", "/v3/sources", linux(id=source_id))
     assert rig.command(source_id) != "START"
+
+
+def test_a_result_counts_though_the_agent_has_registered_anew_meanwhile(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id, auto_start=True)
+    path = f"/v3/sources/{source_id}/command?carrying_out="
+    start = rig.call("GET", path + "0")["command_param"]["command_id"]
+    rig.call("POST", "/v3/sources", linux(id=source_id))
+    assert rig.call("GET", path + start)["command_name"] == "TASK_NOT_STARTED"
+    rig.result(source_id, "START", "fail", command_id=start)
+    assert rig.show(task_id)["state"] == "MIGRATE_FAIL"
+    assert rig.command(source_id) == "TASK_NOT_STARTED"

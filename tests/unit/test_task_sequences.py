@@ -230,7 +230,7 @@ class Broken(Error):
 
 
 NEXT = """
-    SELECT id FROM commands WHERE source_id = :source AND handed_out_at IS NULL
+    SELECT id FROM commands WHERE source_id = :source AND COALESCE(handed_out_at, 0) = 0
     AND finished_at IS NULL ORDER BY id LIMIT 1
 """
 TestLife = Life.TestCase

@@ -7,10 +7,13 @@ import sqlalchemy as sa
 from rehost.control.clock import now_ms
 from rehost.control.store.schema import commands
 
+# Instead of when it was handed out: it was, and is to be once more.
+AGAIN = 0
 # The next command to hand out, for the hot reader.
 NEXT = (
     "SELECT id, name, param FROM commands "
-    "WHERE source_id = ? AND handed_out_at IS NULL AND finished_at IS NULL ORDER BY id LIMIT 1"
+    "WHERE source_id = ? AND COALESCE(handed_out_at, 0) = 0 AND finished_at IS NULL "
+    "ORDER BY id LIMIT 1"
 )
 # The same for an agent that says which one it has; all others that wait have not reached it.
 NEXT_BUT = (
@@ -62,16 +65,23 @@ def hand_out(db: sa.Connection, command_id: int, *, again: bool) -> bool:
     was first."""
     query = sa.update(commands).where(commands.c.id == command_id, commands.c.finished_at.is_(None))
     if not again:
-        query = query.where(commands.c.handed_out_at.is_(None))
+        query = query.where(sa.func.coalesce(commands.c.handed_out_at, AGAIN) == AGAIN)
     return db.execute(query.values(handed_out_at=now_ms())).rowcount == 1
 
 
 def hand_out_again(db: sa.Connection, source_id: str) -> None:
-    """An agent that starts anew has forgotten what it did not confirm."""
+    """An agent that starts anew has forgotten what it did not confirm.
+
+    One that only reports its machine anew has not, and its result still counts.
+    """
     db.execute(
         sa.update(commands)
-        .where(commands.c.source_id == source_id, commands.c.finished_at.is_(None))
-        .values(handed_out_at=None)
+        .where(
+            commands.c.source_id == source_id,
+            commands.c.finished_at.is_(None),
+            commands.c.handed_out_at.is_not(None),
+        )
+        .values(handed_out_at=AGAIN)
     )
 
 

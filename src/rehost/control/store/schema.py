@@ -223,7 +223,7 @@ commands = sa.Table(
     sa.Column("name", sa.String(32), nullable=False),
     sa.Column("param", sa.Text, nullable=False),  # JSON
     sa.Column("created_at", sa.BigInteger, nullable=False),
-    sa.Column("handed_out_at", sa.BigInteger),
+    sa.Column("handed_out_at", sa.BigInteger),  # 0: it was, and is to be once more
     sa.Column("finished_at", sa.BigInteger),
     sa.Column("result", sa.String(16)),
     sa.Column("result_detail", sa.Text),
