@@ -68,6 +68,17 @@ def test_what_is_refused_is_in_it_too(service: Service, admin: str, project: str
     assert found == [("s3", 400, "REHOST.4000"), ("s2", 404, "SMS.0202"), ("s1", 403, "SMS.9004")]
 
 
+def test_each_of_a_batch_is_in_it(service: Service, admin: str):
+    ids = [register(service, admin)["id"] for _ in range(8)]
+    service.call("POST", "/v3/sources/delete", {"ids": [*ids, "s9"]}, X_Auth_Token=admin)
+    _, headers, _ = service.call("POST", "/v3/sources/delete", {"ids": ids}, X_Auth_Token=admin)
+    for source_id in ids:
+        gone, refused, _ = of_project(service, admin, f"?resource_id={source_id}")
+        assert (gone["event"], gone["status"]) == ("removeSources", 200)
+        assert gone["request_id"] == headers["x-request-id"]
+        assert (refused["event"], refused["status"]) == ("removeSources", 404)
+
+
 def test_an_agent_is_named_by_its_source(service: Service, admin: str):
     source = register(service, admin)
     agent = source["agent_token"]

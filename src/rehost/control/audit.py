@@ -6,6 +6,7 @@ secret can be in it. See docs/decisions for when it is written.
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rehost.control.clock import now_ms
@@ -79,29 +80,30 @@ def note(
     result: object = None,
     error: Error | None = None,
 ) -> None:
-    """Write what became of a request. A trail that cannot be written is logged, not an error of
-    the request, which has been decided."""
+    """Write what became of a request, with an entry for each resource of a batch.
+
+    A trail that cannot be written is logged, not an error of the request, which has been decided.
+    """
     caller = context.caller
     kind, caller_id = _who(caller)
     status = result.status if isinstance(result, Reply) and result.status else operation.status
-    _write(
-        context.services,
-        Entry(
-            at=now_ms(),
-            domain_id=caller.domain_id,
-            project_id=caller.project_id,
-            caller_kind=kind,
-            caller_id=caller_id,
-            caller=caller.user_name,
-            client_ip=context.client_ip,
-            event=event(operation),
-            resource=operation.resource,
-            resource_id=_resource_id(path, body, result),
-            status=int(error.status if error else status),
-            error_code=error.code if error else "",
-            request_id=context.request_id,
-        ),
+    entry = Entry(
+        at=now_ms(),
+        domain_id=caller.domain_id,
+        project_id=caller.project_id,
+        caller_kind=kind,
+        caller_id=caller_id,
+        caller=caller.user_name,
+        client_ip=context.client_ip,
+        event=event(operation),
+        resource=operation.resource,
+        resource_id="",
+        status=int(error.status if error else status),
+        error_code=error.code if error else "",
+        request_id=context.request_id,
     )
+    ids = _resource_ids(path, body, result)
+    _write(context.services, *(replace(entry, resource_id=_fitting(each)) for each in ids))
 
 
 def note_log_in(
@@ -129,13 +131,14 @@ def note_log_in(
     )
 
 
-def _write(services: Services, entry: Entry) -> None:
+def _write(services: Services, *entries: Entry) -> None:
     days = services.config.audit_days
+    at = entries[0].at
     try:
         with services.database.write() as db:
-            table.add(db, entry, keep_since=entry.at - days * DAY if days else None)
+            table.add(db, *entries, keep_since=at - days * DAY if days else None)
     except Exception:
-        log.exception("request %s is missing in the audit trail", entry.request_id)
+        log.exception("request %s is missing in the audit trail", entries[0].request_id)
 
 
 def _who(caller: Caller) -> tuple[str, str]:
@@ -146,13 +149,12 @@ def _who(caller: Caller) -> tuple[str, str]:
     return "user", caller.user_id or ""
 
 
-def _resource_id(path: Mapping[str, Any], body: object, result: object) -> str:
-    """The ids in the path, else those in the body of a batch, else that of what was made."""
+def _resource_ids(path: Mapping[str, Any], body: object, result: object) -> tuple[str, ...]:
+    """The ids in the path, else each in the body of a batch, else that of what was made."""
     if path:
-        ids = [str(value) for value in path.values()]
-    elif ids := list(getattr(body, "ids", ())):
-        pass
-    else:
-        ids = [str(getattr(result, "id", ""))]
-    text = ",".join(ids)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+        return (",".join(map(str, path.values())),)
+    return tuple(dict.fromkeys(getattr(body, "ids", ()))) or (str(getattr(result, "id", "")),)
+
+
+def _fitting(resource_id: str) -> str:
+    return resource_id if len(resource_id) <= LONGEST else resource_id[: LONGEST - 1] + "…"

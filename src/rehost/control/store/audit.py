@@ -50,9 +50,9 @@ class Filters:
     until: int | None = None
 
 
-def add(db: sa.Connection, entry: Entry, *, keep_since: int | None) -> None:
-    """Write an entry, and let go of the oldest ones from before `keep_since`."""
-    db.execute(sa.insert(audit).values(asdict(entry)))
+def add(db: sa.Connection, *entries: Entry, keep_since: int | None) -> None:
+    """Write entries, and let go of the oldest ones from before `keep_since`."""
+    db.execute(sa.insert(audit), [asdict(entry) for entry in entries])
     if keep_since is not None:
         old = sa.select(audit.c.number).where(audit.c.at < keep_since).order_by(audit.c.at)
         few = old.limit(PRUNED).scalar_subquery()
