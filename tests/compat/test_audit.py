@@ -64,7 +64,10 @@ def test_what_is_refused_is_in_it_too(service: Service, admin: str, project: str
     service.call("DELETE", "/v3/sources/s1", X_Auth_Token=reader)
     service.call("DELETE", "/v3/sources/s2", X_Auth_Token=admin)
     service.call("PUT", "/v3/sources/s3", {"name": 5}, X_Auth_Token=admin)
-    found = [(e["resource_id"], e["status"], e["error_code"]) for e in of_project(service, admin)]
+    service.call("DELETE", "/v3/sources/s%004", X_Auth_Token=admin)
+    nul, *rest = of_project(service, admin)
+    assert (nul["resource_id"], nul["status"]) == ("s�4", 400)
+    found = [(e["resource_id"], e["status"], e["error_code"]) for e in rest]
     assert found == [("s3", 400, "REHOST.4000"), ("s2", 404, "SMS.0202"), ("s1", 403, "SMS.9004")]
 
 

@@ -157,4 +157,6 @@ def _resource_ids(path: Mapping[str, Any], body: object, result: object) -> tupl
 
 
 def _fitting(resource_id: str) -> str:
+    """As the table takes it: it may be anything that somebody put into a path."""
+    resource_id = resource_id.replace("\0", "�")
     return resource_id if len(resource_id) <= LONGEST else resource_id[: LONGEST - 1] + "…"
