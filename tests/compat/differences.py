@@ -180,6 +180,12 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             f"{MIGPROJECTS}::test_there_is_always_one_default",
         ),
     ),
+    "UpdateTask": (
+        (
+            "an agent cannot give its task another template",
+            f"{TEMPLATES}::test_an_agent_cannot_give_its_task_another_template",
+        ),
+    ),
     "ShowTemplate": (
         (
             "an agent sees the template of its own task only",

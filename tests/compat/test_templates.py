@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rehost.control.store import sources
-from tests.compat.bodies import identified, linux
+from tests.compat.bodies import identified, linux, new_task
 from tests.compat.conftest import Service
 
 PATH = "/v3/vm/templates"
@@ -191,3 +191,20 @@ def test_an_agent_sees_the_template_of_its_own_task_only(service: Service, token
     assert password(service, agent, made) == PASSWORD
     path = f"{PATH}/{other}/target-password"
     assert refused(service, agent, "GET", path)[:2] == (403, "REHOST.4031")
+
+
+def test_an_agent_cannot_give_its_task_another_template(service: Service, token: str):
+    made = create(service, token, target_password=PASSWORD)
+    other = create(service, token, target_password="other")
+    body = linux(facts=identified(uuid.uuid4().hex))
+    source = service.call("POST", "/v3/sources", body, X_Auth_Token=token)[2]
+    agent = source["agent_token"]
+    body = new_task(source["id"], vm_template_id=made)
+    _, _, task = service.call("POST", "/v3/tasks", body, X_Auth_Token=token)
+    path = f"/v3/tasks/{task['id']}"
+    for template_id in (other, ""):
+        change = {"vm_template_id": template_id}
+        assert refused(service, agent, "PUT", path, change)[:2] == (403, "REHOST.4031")
+    kept = {"vm_template_id": made, "name": "same"}
+    assert service.call("PUT", path, kept, X_Auth_Token=agent)[0] == 200
+    assert password(service, agent, made) == PASSWORD

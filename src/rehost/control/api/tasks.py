@@ -28,7 +28,7 @@ from rehost.control.store import migprojects, sources, templates
 from rehost.control.store import tasks as table
 from rehost.control.task_record import Settings, Task, WantedDisk, fresh_run
 from rehost.control.wishes import Wishes
-from rehost.errors import InvalidRequest, TemplateNotFound
+from rehost.errors import InvalidRequest, NotYourTemplate, TemplateNotFound
 from rehost.flow import FLOWS
 from rehost.model.limits import Meta, Text
 from rehost.model.server import OsType
@@ -176,12 +176,17 @@ def show_task(ctx: Context, task_id: str) -> ShowTaskResponse:
     access=Access.AGENT,
     action="sms:server:updateTask",
     resource=RESOURCE,
-    raises=(TaskNotFound, TaskRefuses, TypeStays),
+    raises=(TaskNotFound, TaskRefuses, TypeStays, NotYourTemplate),
 )
 def update_task(ctx: Context, task_id: str, body: PutTaskReq) -> UpdateTaskResponse:
-    """Change a task; its template only while it is at rest, its type only before it is started."""
+    """Change a task; its template only while it is at rest, its type only before it is started.
+
+    An agent cannot give its task another template: it would see what is in that.
+    """
     with ctx.services.database.write() as db:
         task = tasks.visible(db, ctx.caller, task_id)
+        if ctx.caller.source_id is not None:
+            _insist_on_same_template(task, body.vm_template_id)
         _require_templates(db, task.project_id, vm_template_id=body.vm_template_id)
         tasks.save(db, task, _changed(task, body))
     return UpdateTaskResponse(id=task_id)
@@ -368,6 +373,11 @@ def _require_templates(db: sa.Connection, project_id: str, **ids: str | None) ->
                 wishes.read(templates.visible(db, (project_id,), template_id).document)
             except (TemplateNotFound, BadTargetSpec) as e:
                 raise InvalidRequest(f"body field {name}: {e}") from e
+
+
+def _insist_on_same_template(task: Task, template_id: str | None) -> None:
+    if template_id not in (None, task.settings.vm_template_id):
+        raise NotYourTemplate(template_id or "")
 
 
 def _changed(task: Task, body: PutTaskReq) -> Task:
