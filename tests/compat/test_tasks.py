@@ -55,6 +55,27 @@ def test_start_reaches_the_agent_once_and_stop_takes_it_back(rig: Rig):
     assert (shown["state"], shown["migration_cycle"]) == ("waiting", "setting")
 
 
+def test_stop_is_of_the_last_start_though_an_earlier_one_is_not_answered(rig: Rig):
+    template = {"template": {"name": "t", "flavor": "4cpu-8gib"}}
+    template_id = rig.call("POST", "/v3/vm/templates", template)["id"]
+    source_id = rig.source()
+    task_id = rig.task(source_id, vm_template_id=template_id)
+    rig.call("DELETE", f"/v3/vm/templates/{template_id}")
+    rig.act(task_id, "start")
+    rig.until_state(task_id, "MIGRATE_FAIL")
+    assert rig.command(source_id) == "STOP"
+    rig.call("PUT", f"/v3/tasks/{task_id}", {"vm_template_id": ""})
+    rig.act(task_id, "start")
+    assert rig.command(source_id) == "START"
+    rig.act(task_id, "stop")
+    told = {"command_name": "STOP", "result": "success", "result_detail": {}}
+    late = rig.refused("POST", f"/v3/sources/{source_id}/command_result", told)
+    assert late[:2] == (400, "SMS.2009")
+    assert rig.command(source_id) == "STOP"
+    rig.result(source_id, "STOP")
+    assert rig.show(task_id)["state"] == "ABORT"
+
+
 def test_a_source_has_one_task_at_a_time(rig: Rig):
     source_id = rig.source()
     codes = []

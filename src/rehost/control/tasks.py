@@ -285,10 +285,14 @@ def _stepped(db: sa.Connection, task: Task, step: stage.Step) -> Task:
 
 
 def _tell(db: sa.Connection, task: Task, command: Command) -> None:
-    """Queue a command. What it makes pointless, and is not confirmed, is taken back."""
-    commands.withdraw(db, task.source_id, Command.START, Command.SYNC)
-    if command is Command.STOP and commands.is_waiting(db, task.source_id, command):
-        return
+    """Queue a command. What it makes pointless, and is not confirmed, is taken back.
+
+    So is an earlier STOP: the agent may have had it before what it is to stop now.
+    """
+    pointless = [Command.START, Command.SYNC]
+    if command is Command.STOP:
+        pointless.append(command)
+    commands.withdraw(db, task.source_id, *pointless)
     param = msgspec.json.encode({"task_id": task.id}).decode()
     commands.add(db, task.source_id, command, param)
 
