@@ -231,6 +231,20 @@ def test_a_log_that_cannot_be_had_is_told(rig: Rig):
     assert rig.shown(source_id)["current_task"]["log_collect_status"] == "UPLOAD_FAIL"
 
 
+def test_each_log_that_is_asked_for_is_collected(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id)
+    path = f"/v3/sources/{source_id}/command"
+    told = []
+    for bucket in ("one", "one", "two"):
+        rig.call("POST", f"/v3/tasks/{task_id}/log", {"log_bucket": bucket})
+        told.append(rig.call("GET", path)["command_param"].get("bucket"))
+    assert told == ["one", None, "two"]
+    rig.call("DELETE", f"/v3/tasks/{task_id}")
+    late = {"command_name": "UPLOAD_LOG", "result": "success", "result_detail": {}}
+    assert rig.refused("POST", f"{path}_result", late)[:2] == (400, "SMS.2009")
+
+
 def test_a_network_check_is_made_anew_when_asked_for(rig: Rig, task_id: str):
     path = f"/v3/{task_id}/update-network-check-info"
     assert rig.call("POST", path, CHECK) == {"task_id": task_id}

@@ -90,8 +90,8 @@ class Life(RuleBasedStateMachine):
         """The agent has had some commands; it answers the oldest or the newest of them."""
         with self.home.database.write() as db:
             known = sorted(Command, reverse=newest)
-            found = (commands.handed_out(db, self.source_id, name) for name in known)
-            command = next((row for row in found if row is not None), None)
+            found = (row for name in known for row in commands.handed_out(db, self.source_id, name))
+            command = next(found, None)
             if command is None:
                 return
             commands.finish(db, command.id, result="success" if success else "fail", detail="{}")
@@ -165,14 +165,15 @@ class Life(RuleBasedStateMachine):
             source = sources.get(db, self.source_id)
             known = table.of_source(db, self.source_id)
             kept = Counter({r.state: r.tasks for r in db.execute(sa.select(task_counts))})
-            waiting = Counter(
-                db.execute(sa.select(queue.c.name).where(queue.c.finished_at.is_(None))).scalars()
-            )
+            query = sa.select(queue.c.name, queue.c.param).where(queue.c.finished_at.is_(None))
+            unanswered = db.execute(query).all()
             numbers = db.execute(sa.select(sa.func.count()).select_from(rows)).scalar_one()
         assert source is not None
         assert +kept == Counter(task.state for task in known)
         assert numbers == len(known)
-        assert set(waiting.values()) <= {1}
+        waiting = Counter(row.name for row in unanswered)
+        assert len(unanswered) == len(set(unanswered))
+        assert all(waiting[name] <= 1 for name in Command if name is not Command.UPLOAD_LOG)
         task = next((t for t in known if t.current), None)
         self._source_agrees(source, task)
         if task is not None:

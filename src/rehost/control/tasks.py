@@ -87,8 +87,8 @@ def delete(db: sa.Connection, task: Task) -> None:
     Raises TaskRunning. What its agent has not confirmed is taken back.
     """
     stage.require_deletable(task.id, task.state)
+    commands.withdraw(db, task.source_id, *Command, task_id=task.id)
     if task.current:
-        commands.withdraw(db, task.source_id, *Command)
         sources.update(db, task.source_id, {"task": document.task(None)})
         if not task.run.migrated:
             source = sources.get(db, task.source_id)
@@ -298,8 +298,9 @@ def _tell(db: sa.Connection, task: Task, command: Command) -> None:
 
 
 def _collect_log(db: sa.Connection, task: Task, bucket: str) -> Task:
-    if not commands.is_waiting(db, task.source_id, Command.UPLOAD_LOG):
-        param = msgspec.json.encode({"task_id": task.id, "bucket": bucket}).decode()
+    param = msgspec.json.encode({"task_id": task.id, "bucket": bucket}).decode()
+    if not commands.is_waiting(db, task.source_id, Command.UPLOAD_LOG, param):
+        commands.withdraw(db, task.source_id, Command.UPLOAD_LOG, task_id=task.id)
         commands.add(db, task.source_id, Command.UPLOAD_LOG, param)
     log = replace(task.log, status=LogCollectStatus.UPLOADING, bucket=bucket)
     return save(db, task, replace(task, log=log))

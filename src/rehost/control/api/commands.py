@@ -120,9 +120,10 @@ def update_command_result(ctx: Context, server_id: str, body: CommandBody) -> Do
     ctx.require_own(server_id)
     with ctx.services.database.write() as db:
         registration.visible(db, ctx.caller, server_id)
-        command = commands.handed_out(db, server_id, body.command_name)
+        waiting = commands.handed_out(db, server_id, body.command_name)
         said = body.result_detail.get("command_id")
-        if command is None or said not in (None, str(command.id)):
+        command = next((c for c in waiting if said in (None, str(c.id))), None)
+        if command is None:
             raise CommandMismatch(
                 f"no command {body.command_name!r} waits for a result from this source server"
             )

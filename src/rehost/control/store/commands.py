@@ -1,5 +1,6 @@
 """Commands for agents: queued, handed out, confirmed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,39 +25,33 @@ WITHDRAWN = "withdrawn"  # what became of a command, besides the agent's words s
 
 
 def add(db: sa.Connection, source_id: str, name: str, param: str = "{}") -> None:
-    """Queue a command; `param` is a JSON object."""
+    """Queue a command; `param` is a JSON object, which begins with the task's id."""
     db.execute(
         sa.insert(commands).values(source_id=source_id, name=name, param=param, created_at=now_ms())
     )
 
 
-def withdraw(db: sa.Connection, source_id: str, *names: str) -> bool:
-    """Take back what was not confirmed; a result that comes for it later is refused.
-
-    Returns whether the agent may have got one of them.
-    """
-    unconfirmed = (
+def withdraw(db: sa.Connection, source_id: str, *names: str, task_id: str = "") -> None:
+    """Take back what was not confirmed, of one task or of all; a result for it is refused then."""
+    query = sa.update(commands).where(
         commands.c.source_id == source_id,
         commands.c.finished_at.is_(None),
         commands.c.name.in_(names),
     )
-    handed_out = sa.select(commands.c.id).where(*unconfirmed, commands.c.handed_out_at.is_not(None))
-    was_out = db.execute(handed_out.limit(1)).first() is not None
-    db.execute(
-        sa.update(commands)
-        .where(*unconfirmed)
-        .values(finished_at=now_ms(), result=WITHDRAWN, result_detail="{}")
-    )
-    return was_out
+    if task_id:
+        query = query.where(commands.c.param.startswith(f'{{"task_id":"{task_id}"'))
+    db.execute(query.values(finished_at=now_ms(), result=WITHDRAWN, result_detail="{}"))
 
 
-def is_waiting(db: sa.Connection, source_id: str, name: str) -> bool:
-    """Whether a command of this name is queued or waits for its result."""
+def is_waiting(db: sa.Connection, source_id: str, name: str, param: str | None = None) -> bool:
+    """Whether a command of this name, and these parameters, is queued or waits for its result."""
     query = sa.select(commands.c.id).where(
         commands.c.source_id == source_id,
         commands.c.finished_at.is_(None),
         commands.c.name == name,
     )
+    if param is not None:
+        query = query.where(commands.c.param == param)
     return db.execute(query.limit(1)).first() is not None
 
 
@@ -85,8 +80,8 @@ def hand_out_again(db: sa.Connection, source_id: str) -> None:
     )
 
 
-def handed_out(db: sa.Connection, source_id: str, name: str) -> sa.Row[Any] | None:
-    """The oldest command of this name that waits for its result."""
+def handed_out(db: sa.Connection, source_id: str, name: str) -> Sequence[sa.Row[Any]]:
+    """The commands of this name that wait for their results, oldest first."""
     query = (
         sa.select(commands)
         .where(
@@ -96,9 +91,8 @@ def handed_out(db: sa.Connection, source_id: str, name: str) -> sa.Row[Any] | No
             commands.c.finished_at.is_(None),
         )
         .order_by(commands.c.id)
-        .limit(1)
     )
-    return db.execute(query).one_or_none()
+    return db.execute(query).all()
 
 
 def finish(db: sa.Connection, command_id: int, *, result: str, detail: str) -> None:

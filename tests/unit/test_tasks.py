@@ -1,0 +1,64 @@
+"""What happens to tasks, in their database: their sources and commands follow."""
+
+import json
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from rehost.control import tasks
+from rehost.control.store import commands
+from rehost.control.store.schema import commands as queue
+from rehost.control.task_record import Task
+from rehost.model.task import LogCollectStatus, TaskState
+from rehost.stages.task import Action, Command
+from tests.unit.identities import House, house
+from tests.unit.tasks import NotedProvider, NotedRunner, new_source, new_task, stored
+
+
+@pytest.fixture
+def home(tmp_path, database_url):
+    with house(tmp_path, database_url) as opened:
+        yield opened
+
+
+def act(home: House, task: Task, action: Action, **more: Any) -> None:
+    with home.database.write() as db:
+        tasks.act(db, stored(home, task.id), action, **more)
+
+
+def answer(home: House, task: Task, command: Command, *, success: bool = True) -> None:
+    """As the agent of a task that has it."""
+    with home.database.write() as db:
+        commands.withdraw(db, task.source_id, command)
+        tasks.answered(db, stored(home, task.id), command, success=success, error="{}")
+
+
+def migrated(home: House, **settings: Any) -> Task:
+    task = new_task(home, new_source(home), start_target_server=False, **settings)
+    act(home, task, Action.START)
+    runner = NotedRunner(home, NotedProvider())
+    runner.turn()
+    answer(home, task, Command.START)
+    runner.turn()
+    assert stored(home, task.id).state is TaskState.MIGRATE_SUCCESS
+    return task
+
+
+def test_the_logs_of_two_tasks_of_a_source_are_asked_for(home):
+    older = migrated(home)
+    newer = new_task(home, older.source_id)
+    for task in (older, newer):
+        act(home, task, Action.COLLECT_LOG)
+    assert asked_for(home) == [older.id, newer.id]
+    with home.database.write() as db:
+        tasks.delete(db, stored(home, newer.id))
+    assert asked_for(home) == [older.id]
+    assert stored(home, older.id).log.status is LogCollectStatus.UPLOADING
+
+
+def asked_for(home: House) -> list[str]:
+    """The tasks of the commands that wait, in their order."""
+    query = sa.select(queue.c.param).where(queue.c.finished_at.is_(None)).order_by(queue.c.id)
+    with home.database.read() as db:
+        return [json.loads(param)["task_id"] for param in db.execute(query).scalars()]
