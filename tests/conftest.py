@@ -5,6 +5,7 @@ What REHOST_REQUIRE names ("root loop ext4") must be there: then such a skip is 
 
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -35,6 +36,14 @@ def has_filesystem(name: str) -> bool:
     return known and shutil.which(f"mkfs.{name}") is not None
 
 
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def has_bpf() -> bool:
     return is_root() and bpf.works()
 
@@ -61,6 +70,7 @@ THINGS: dict[str, Callable[[], bool]] = {
     "root": is_root,
     "loop": has_loop,
     "bpf": has_bpf,
+    "ipv6": has_ipv6,
     "blktrace ioctl": has_blktrace,
     "postgresql": postgresql.is_here,
     "libguestfs": cache(has_libguestfs),

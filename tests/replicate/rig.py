@@ -50,6 +50,7 @@ class Receiver:
     target: Path
     size: int
     tls: bool = True
+    host: str = "127.0.0.1"
     authority: Authority = field(default_factory=Authority)
     task_id: str = TASK
     process: "subprocess.Popen[str] | None" = None
@@ -81,7 +82,7 @@ class Receiver:
         own = self.authority.issue(receiver_name(self.task_id)) if self.tls else None
         config = {
             "task_id": self.task_id,
-            "host": "127.0.0.1",
+            "host": self.host,
             "port": self.port,
             "folder": str(self.folder),
             "disks": [{"id": 0, "name": "/dev/vda", "size": self.size, "path": str(self.target)}],

@@ -2,6 +2,7 @@ import contextlib
 import random
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from rehost.stages.replicate.sender import Options, Sender
 from rehost.stages.replicate.source import Source
 from rehost.stream_errors import (
     PeerNotTrusted,
+    ReceiverUnreachable,
     SessionSuperseded,
     StreamError,
     TargetTooSmall,
@@ -185,6 +187,25 @@ def test_a_receiver_cannot_pose_as_an_agent(image, receiver):
     peer = Peer(task_id=TASK, host="127.0.0.1", port=receiver.port, tls=tls)
     with pytest.raises(PeerNotTrusted), sending(peer, image):
         pass
+
+
+@pytest.mark.needs("ipv6")
+@pytest.mark.parametrize(("host", "ipv6"), [("127.0.0.1", False), ("::1", True), ("::1", False)])
+def test_a_receiver_everywhere_is_reached_by_both_kinds_of_addresses(image, tmp_path, host, ipv6):
+    with Receiver(tmp_path / "notes", tmp_path / "target", SIZE, host="::") as receiver:
+        peer = replace(receiver.peer, host=host, ipv6=ipv6)
+        with sending(peer, image) as sender:
+            sender.first_pass(ALL)
+    assert receiver.target.read_bytes() == image.read_bytes()
+
+
+@pytest.mark.needs("ipv6")
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_what_is_to_go_by_ipv6_goes_by_nothing_else(image, receiver, host):
+    peer = replace(receiver.peer, host=host, ipv6=True)
+    with pytest.raises(ReceiverUnreachable, match="by IPv6"), sending(peer, image):
+        pass
+    assert not any(receiver.target.read_bytes())
 
 
 def test_without_tls_on_loopback(image, tmp_path):

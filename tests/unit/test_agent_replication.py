@@ -28,7 +28,7 @@ class Service:
 
     def __init__(self):
         self.disk = "/dev/vda"
-        self.port = 7001
+        self.host, self.ipv6, self.port = "127.0.0.1", False, 7001
         self.refusal = ""
         self.away = False
         self.unheard = ""  # what of its operations is not answered
@@ -50,7 +50,7 @@ class Service:
     def answer(self, path):
         if path.endswith("/transfer"):
             disks = [{"id": 0, "name": self.disk, "size": 1 << 20}]
-            where = {"host": "127.0.0.1", "port": self.port, "tls": False}
+            where = {"host": self.host, "ipv6": self.ipv6, "port": self.port, "tls": False}
             where |= {"point": self.point, "taken": self.taken, "syncing": True}
             where |= self.more
             return {"task_id": path.split("/")[-2], "disks": disks, **where}
@@ -174,8 +174,20 @@ def test_a_receiver_that_moved_is_followed_without_beginning_anew(replication, s
     turned(replication, lambda: jobs(tmp_path))
     service.port = 7002
     turned(replication, lambda: len(noted(tmp_path)) > 1)
-    assert noted(tmp_path)[1:] == [{"peer": {"host": "127.0.0.1", "port": 7002, "tls": None}}]
+    peer = {"host": "127.0.0.1", "port": 7002, "ipv6": False, "tls": None}
+    assert noted(tmp_path)[1:] == [{"peer": peer}]
     assert jobs(tmp_path) == ["cut-off"]
+
+
+def test_a_receiver_that_has_another_address_is_sent_to_by_another_process(
+    replication, service, tmp_path
+):
+    replication.begin(start("cut-off"))
+    turned(replication, lambda: jobs(tmp_path))
+    service.host, service.ipv6 = "::1", True
+    turned(replication, lambda: len(jobs(tmp_path)) > 1)
+    told = [job for job in noted(tmp_path) if "task_id" in job]
+    assert [(job["host"], job["ipv6"]) for job in told] == [("127.0.0.1", False), ("::1", True)]
 
 
 def without_jobs(tmp_path):

@@ -1,6 +1,8 @@
 import socket
 from pathlib import Path
 
+import pytest
+
 from rehost.agent import network_check
 from rehost.agent.usage import Usage
 
@@ -52,11 +54,21 @@ def test_an_old_kernel_says_less(tmp_path: Path):
 def test_the_way_to_a_receiver_is_measured_by_connecting_to_it():
     with socket.create_server(("127.0.0.1", 0), backlog=20) as server:
         port = server.getsockname()[1]
-        way = network_check.measure("127.0.0.1", port)
+        way = network_check.measure("127.0.0.1", port, ipv6=False)
     assert way.loss == 0
     assert 0 < way.delay_ms < 3000
     told = network_check.body(way, speed=80.0, cpu=1.0, memory=2.0)
     assert (told["destination_connectivity"], told["evaluation_result"]) == (True, "good")
-    away = network_check.measure("127.0.0.1", port)
+    away = network_check.measure("127.0.0.1", port, ipv6=False)
     told = network_check.body(away, speed=0.0, cpu=1.0, memory=2.0)
     assert (told["destination_connectivity"], told["loss_percentage"]) == (False, 100)
+
+
+@pytest.mark.needs("ipv6")
+def test_the_way_by_ipv6_is_measured_by_ipv6_alone():
+    with socket.create_server(("127.0.0.1", 0), backlog=20) as other:
+        port = other.getsockname()[1]
+        assert network_check.measure("localhost", port, ipv6=True).loss == 100
+        assert network_check.measure("127.0.0.1", port, ipv6=True).loss == 100
+        with socket.create_server(("::1", port), family=socket.AF_INET6, backlog=20):
+            assert network_check.measure("::1", port, ipv6=True).loss == 0

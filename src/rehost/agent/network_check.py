@@ -1,10 +1,11 @@
 """The way to a task's receiver, measured: what an operator asks for with `network_check`."""
 
-import socket
 import statistics
 import time
 from dataclasses import dataclass
 from itertools import pairwise
+
+from rehost.system.dialing import dial
 
 TRIES = 10
 PAUSE_S = 0.05
@@ -20,9 +21,9 @@ class Way:
     loss: float
 
 
-def measure(host: str, port: int) -> Way:
+def measure(host: str, port: int, *, ipv6: bool) -> Way:
     """By connections to the receiver itself: what firewalls do to others says nothing."""
-    taken = [_connect(host, port) for _ in range(TRIES)]
+    taken = [_connect(host, port, ipv6=ipv6) for _ in range(TRIES)]
     made = [ms for ms in taken if ms is not None]
     jitter = [abs(a - b) for a, b in pairwise(made)]
     return Way(
@@ -32,10 +33,10 @@ def measure(host: str, port: int) -> Way:
     )
 
 
-def _connect(host: str, port: int) -> float | None:
+def _connect(host: str, port: int, *, ipv6: bool) -> float | None:
     began = time.monotonic()
     try:
-        with socket.create_connection((host, port), LIMIT_S):
+        with dial(host, port, LIMIT_S, ipv6=ipv6):
             return 1000 * (time.monotonic() - began)
     except OSError:
         return None

@@ -150,7 +150,7 @@ class Replication:
                 "its disks; nothing of it is read"
             )
         if transfer.network_check:
-            self._way = network_check.measure(transfer.host, transfer.port)
+            self._way = network_check.measure(transfer.host, transfer.port, ipv6=transfer.ipv6)
         wanted = agent_api.configuration(self._client, work.task_id)
         self._limit = self._current_limit(work)
         self._transfer, self._told = transfer, {}
@@ -196,7 +196,8 @@ class Replication:
     def _peer(self, transfer: Transfer) -> dict[str, Any]:
         tls = agent_api.certificates(self._client, transfer.task_id) if transfer.tls else None
         own = None if tls is None else encode(tls)
-        return {"host": transfer.host, "port": transfer.port, "tls": own}
+        where = {"host": transfer.host, "port": transfer.port, "ipv6": transfer.ipv6}
+        return where | {"tls": own}
 
     def _look_after(self, work: Work, child: Child) -> CommandResult | None:
         status = child.status
@@ -252,7 +253,8 @@ class Replication:
             log.debug("the service was not told how far the copying is: %s", e)
 
     def _follow_receiver(self, work: Work) -> None:
-        """After a restart of the service its receiver may be at another port.
+        """After a restart of the service its receiver may be at another port; and another address
+        of it may have been set.
 
         Raises ApiError where there is none any more, for the task was stopped without this agent.
         """

@@ -119,6 +119,7 @@ def transfer(client: Client, task_id: str) -> Transfer:
             ),
             syncing=bool(body.get("syncing", False)),
             network_check=bool(body.get("network_check", False)),
+            ipv6=bool(body.get("ipv6", False)),
             point=int(body.get("point", 0)),
             taken=int(body.get("taken", 0)),
             priority=Priority(body.get("priority", Priority.STANDARD)),

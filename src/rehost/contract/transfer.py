@@ -25,6 +25,7 @@ class TransferDisk:
 class Transfer:
     """Where a task's agent sends its disks: the answer of GET /v3/rehost/tasks/{task_id}/transfer.
 
+    `host` is an address or a name; with `ipv6` it is reached by IPv6 alone, else by either.
     The service always says `tls`; without, an agent sends to its own loopback alone. `syncing`:
     once all is copied, the agent goes on to keep the target in step until it is told to stop.
     `network_check`: the agent first measures the way to the target, and tells what it found.
@@ -40,6 +41,7 @@ class Transfer:
     disks: tuple[TransferDisk, ...]
     syncing: bool = False
     network_check: bool = False
+    ipv6: bool = False
     point: int = 0
     taken: int = 0
     priority: Priority = Priority.STANDARD

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _MANY = 4 * CONNECTIONS
 _STACK = 512 << 10
 _STALL_S = 60.0
+_EVERYWHERE = "::"  # also by IPv4, as the service there
 
 
 class Server:
@@ -121,7 +122,10 @@ def _listen(config: ReceiverConfig) -> socket.socket:
     for port in range(config.port, last + 1):
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            return socket.create_server((host, port), family=family, backlog=_MANY)
+            both = host == _EVERYWHERE and socket.has_dualstack_ipv6()
+            return socket.create_server(
+                (host, port), family=family, backlog=_MANY, dualstack_ipv6=both
+            )
         except OSError as e:
             if e.errno != errno.EADDRINUSE:
                 said = os.strerror(e.errno or 0)

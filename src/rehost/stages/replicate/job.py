@@ -1,10 +1,10 @@
 """A whole transfer of a task's disks, as a child process of the agent is told of it, and tells.
 
 One line of JSON in: a Job. Then, at any time, lines with commands: {"limit": BYTES_PER_SECOND or
-null}, {"pause": true or false}, {"peer": {"host", "port", "tls"}}, {"point": N}, {"taken": N},
-{"finish": true}, {"stop": true}. Lines out: {"phase": …}, {"trackers": …}, {"progress": …},
-{"standing": …}, {"point": …}, {"holds": N or null}, {"waits": WHY or ""}, and at the end one
-{"result": …} or {"error": …}.
+null}, {"pause": true or false}, {"peer": {"host", "port", "tls", "ipv6"}}, {"point": N},
+{"taken": N}, {"finish": true}, {"stop": true}. Lines out: {"phase": …}, {"trackers": …},
+{"progress": …}, {"standing": …}, {"point": …}, {"holds": N or null}, {"waits": WHY or ""}, and at
+the end one {"result": …} or {"error": …}.
 
 Of a cut, `moment` is the time, in seconds since 1970, at which all filesystems stood still: what
 was durable then is in the copy. `stood_at` is the same by the machine's monotonic clock. A point,
@@ -88,6 +88,7 @@ def parse_peer(content: Mapping[str, Any], *, task_id: str) -> Peer:
         host=str(content["host"]),
         port=int(content["port"]),
         tls=None if tls is None else Certificates(**tls),
+        ipv6=bool(content.get("ipv6", False)),
     )
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 from dataclasses import dataclass, field
 
 from rehost.contract.channel import STALL_S, Channel, client_context
@@ -12,6 +11,7 @@ from rehost.contract.transfer import Certificates, receiver_name
 from rehost.errors import BadConfiguration
 from rehost.stages.replicate.control import Control
 from rehost.stream_errors import BadFrame, ReceiverUnreachable, from_code
+from rehost.system.dialing import dial
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +20,13 @@ _CONNECT_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """The receiver of a task. `tls` is None only on loopback."""
+    """The receiver of a task, reached by IPv6 alone if `ipv6`. `tls` is None only on loopback."""
 
     task_id: str
     host: str
     port: int
     tls: Certificates | None = field(repr=False)
+    ipv6: bool = False
 
 
 class Link:
@@ -74,18 +75,19 @@ class Link:
             self.peer = moved
 
     def _dial(self) -> Channel:
-        address = (self.peer.host, self.peer.port)
+        peer = self.peer
         try:
-            sock = socket.create_connection(address, min(_CONNECT_S, self._stall_s))
+            sock = dial(peer.host, peer.port, min(_CONNECT_S, self._stall_s), ipv6=peer.ipv6)
         except OSError as e:
+            by = " by IPv6" if peer.ipv6 else ""
             raise ReceiverUnreachable(
-                f"no connection to the receiver at {self.peer.host} port {self.peer.port}: {e}"
+                f"no connection to the receiver at {peer.host} port {peer.port}{by}: {e}"
             ) from e
         sock.setblocking(False)
         if self._tls:
             sock = self._tls.wrap_socket(
                 sock,
-                server_hostname=receiver_name(self.peer.task_id),
+                server_hostname=receiver_name(peer.task_id),
                 do_handshake_on_connect=False,
             )
         return Channel(sock, stall_s=self._stall_s, pace=self._control.take)
