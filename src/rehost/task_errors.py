@@ -290,6 +290,21 @@ class TypeStays(Error):
         )
 
 
+class NoIpv6Address(Error):
+    """The task is to be sent by IPv6, and the service is at an IPv4 address: set the task's
+    migration_ip to an IPv6 address that leads to the service, or have the service at one."""
+
+    code = "REHOST.4113"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, task_id: str, host: str) -> None:
+        super().__init__(
+            f"task {task_id!r} has use_ipv6, and the service is at {host}, which no one reaches by "
+            "IPv6; set migration_ip of the task to an IPv6 address that leads to the service",
+            task_id=task_id,
+        )
+
+
 class LaunchNotFound(Error):
     """The task's target, or a copy of it, has not been started, or showed nothing."""
 

@@ -64,6 +64,7 @@ MIGPROJECTS = "tests/compat/test_migprojects.py"
 TASKS = "tests/compat/test_tasks.py"
 REPORTS = "tests/compat/test_task_reports.py"
 RUNNER = "tests/compat/test_runner.py"
+DESTINATION = "tests/compat/test_destination.py"
 # By operation: what it does that the public service does not, or not so, and the test of it.
 DEPARTURES: dict[str, tuple[tuple[str, str], ...]] = {
     "RegisterServer": (
@@ -84,6 +85,16 @@ DEPARTURES: dict[str, tuple[tuple[str, str], ...]] = {
         (
             "tasks of type MIGRATE_FILE are kept but cannot be started yet",
             f"{TASKS}::test_files_cannot_be_migrated_by_themselves",
+        ),
+        (
+            "use_public_ip is kept and changes nothing: the service has one address",
+            f"{DESTINATION}::test_a_public_address_is_not_asked_for",
+        ),
+        (
+            "with use_ipv6, and no migration_ip, it is not started where the service has an IPv4 "
+            "address: 409",
+            f"{DESTINATION}::test_by_ipv6_a_task_is_not_started_where_the_service_has_no_such_"
+            "address",
         ),
     ),
     "UpdateTaskStatus": (
@@ -117,6 +128,11 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         (
             "priority is how far copying stands back for the source's own work",
             f"{TASKS}::test_the_agent_is_told_how_far_to_stand_back",
+        ),
+        (
+            "migration_ip is an address of the kind that use_ipv6 says; the agent sends there, "
+            "else to the service's",
+            f"{DESTINATION}::test_a_task_is_not_made_with_an_address_that_it_cannot_be_sent_to",
         ),
     ),
     "RegisterServer": (
@@ -181,6 +197,10 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "UpdateTask": (
+        (
+            "migration_ip and use_ipv6 fit each other, also with what is stored",
+            f"{DESTINATION}::test_addresses_that_stay_are_of_the_kind_that_is_changed_to",
+        ),
         (
             "an agent cannot give its task another template",
             f"{TEMPLATES}::test_an_agent_cannot_give_its_task_another_template",
@@ -280,6 +300,11 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         (
             "keys that are not given stay",
             f"{REPORTS}::test_configurations_are_merged_by_key",
+        ),
+        (
+            "MIGRATE_DST_IP goes before the task's migration_ip",
+            f"{DESTINATION}::test_the_address_is_the_configured_one_else_the_task_s_else_the_"
+            "service_s",
         ),
     ),
     "ShowPassphrase": (

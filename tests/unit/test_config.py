@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,26 @@ def test_ports_of_receivers(text, ports):
 def test_ports_that_are_none_are_refused(text):
     with pytest.raises(BadConfiguration, match="receiver_ports"):
         _ = ServeConfig(receiver_ports=text).receiver_range
+
+
+@pytest.mark.parametrize(
+    ("host", "public_url", "place"),
+    [
+        ("0.0.0.0", "", "0.0.0.0"),
+        ("::", "https://rehost.example", "::"),
+        ("192.0.2.1", "", "192.0.2.1"),
+        ("127.0.0.1", "", "127.0.0.1"),
+        ("127.0.0.1", "http://localhost:1", "127.0.0.1"),
+        ("127.0.0.1", "https://rehost.example", "::"),
+    ],
+)
+def test_receivers_are_where_the_service_is_or_everywhere_behind_a_proxy(
+    host, public_url, place, monkeypatch
+):
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: True)
+    assert ServeConfig(host=host, public_url=public_url).receiver_host == place
+
+
+def test_receivers_of_a_host_without_ipv6_are_everywhere_by_ipv4(monkeypatch):
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    assert ServeConfig(public_url="https://rehost.example").receiver_host == "0.0.0.0"

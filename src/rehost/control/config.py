@@ -1,6 +1,7 @@
 """What `rehost serve` can be told. One frozen value, read once at the start."""
 
 import os
+import socket
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -67,10 +68,21 @@ class ServeConfig:
         return ports
 
     @property
+    def receiver_host(self) -> str:
+        """The address that receivers listen at: the service's, unless that is behind a proxy."""
+        if is_loopback(self.host) and not self.is_local:
+            return "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104
+        return self.host
+
+    @property
+    def outside_host(self) -> str:
+        """The host of public_url; without one, the address that the service listens at."""
+        return urlsplit(self.public_url).hostname or self.host
+
+    @property
     def is_local(self) -> bool:
         """Agents of this machine alone reach the service, over loopback."""
-        outside = self.public_url and urlsplit(self.public_url).hostname
-        return is_loopback(self.host) and (not outside or is_loopback(outside))
+        return is_loopback(self.host) and is_loopback(self.outside_host)
 
 
 def load(file: Path | None, environ: Mapping[str, str] = os.environ) -> ServeConfig:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from litestar import Litestar
 
-from rehost.contract.loopback import is_loopback
 from rehost.control import authority, judgement, keys
 from rehost.control.agent_programs import AgentPrograms
 from rehost.control.app import create_app
@@ -90,12 +89,11 @@ def open_services(config: ServeConfig) -> Services:
 
 def _runner(services: Services) -> Runner:
     config = services.config
-    host = config.host
-    if is_loopback(host) and not config.is_local:
-        # Behind a proxy on this machine the service is on loopback, but agents are elsewhere.
-        host = "0.0.0.0"  # noqa: S104
     receivers = Receivers(
-        config.data / "receivers", services.authority, host=host, ports=config.receiver_range
+        config.data / "receivers",
+        services.authority,
+        host=config.receiver_host,
+        ports=config.receiver_range,
     )
     provider = open_provider(config)
     return Runner(

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rehost.contract.transfer import Transfer
-from rehost.control import tasks
+from rehost.control import destination, tasks
 from rehost.control.api.sources import Done
 from rehost.control.api.task_body import (
     NetworkCheckInfoRequestBody,
@@ -23,7 +23,13 @@ from rehost.control.task_record import NetworkCheck, Task, agent_phases
 from rehost.errors import InvalidRequest, SourceNotFound
 from rehost.model.source import SourceState
 from rehost.model.task import MOVING_STATES, Priority, TaskState
-from rehost.task_errors import StateIsTheTasks, TargetNotReady, TaskNotFound, TaskRefuses
+from rehost.task_errors import (
+    NoIpv6Address,
+    StateIsTheTasks,
+    TargetNotReady,
+    TaskNotFound,
+    TaskRefuses,
+)
 
 FIGURES = (
     "compress_rate",
@@ -232,12 +238,13 @@ def update_copy_state(ctx: Context, source_id: str, body: PutCopyStateReq) -> Do
     access=Access.AGENT,
     action="rehost:task:transfer",
     resource=RESOURCE,
-    raises=(TaskNotFound, TaskRefuses, TargetNotReady),
+    raises=(TaskNotFound, TaskRefuses, TargetNotReady, NoIpv6Address),
 )
 def show_transfer(ctx: Context, task_id: str) -> Transfer:
     """Show where the agent of a running task sends its disks, once the target is ready for them.
 
-    While the target holds a consistent point that is being made use of, it is not.
+    While the target holds a consistent point that is being made use of, it is not. The host is the
+    task's configuration MIGRATE_DST_IP, else its migration_ip, else where the agent finds us.
     """
     with ctx.services.database.read() as db:
         task = tasks.visible(db, ctx.caller, task_id)
@@ -249,12 +256,13 @@ def show_transfer(ctx: Context, task_id: str) -> Transfer:
         raise TargetNotReady(task_id)
     return Transfer(
         task_id=task_id,
-        host=urlsplit(ctx.base_url).hostname or "",
+        host=destination.host(task, urlsplit(ctx.base_url).hostname or ""),
         port=task.receiver_port,
         tls=True,  # also on loopback, where any local user could connect
         disks=task.run.disks,
         syncing=task.settings.syncing,
         network_check=task.settings.start_network_check,
+        ipv6=task.settings.use_ipv6,
         point=task.run.points_wanted,
         taken=task.run.points_taken,
         priority=Priority(task.settings.priority),

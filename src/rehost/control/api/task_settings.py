@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rehost.control import tasks
+from rehost.control import destination, tasks
 from rehost.control.api import task_view
 from rehost.control.api.sources import Done
 from rehost.control.api.task_body import ConfigBody, ConfigurationRequestBody, SpeedLimit
@@ -145,34 +145,46 @@ def upload_special_configuration_setting(
     ctx: Context, task_id: str, body: ConfigurationRequestBody
 ) -> Done:
     """Set what the agent of a task is to do otherwise. Keys that are not given stay."""
-    for number, each in enumerate(body.configurations):
-        if (wrong := _wrong(each)) is not None:
-            raise InvalidRequest(f"body field configurations[{number}].config_value: {wrong}")
     given = {c.config_key: msgspec.convert(c, Configuration, from_attributes=True)
              for c in body.configurations}  # fmt: skip
     with ctx.services.database.write() as db:
         task = tasks.visible(db, ctx.caller, task_id)
+        for number, each in enumerate(body.configurations):
+            if (wrong := _wrong(each, task)) is not None:
+                raise InvalidRequest(f"body field configurations[{number}].config_value: {wrong}")
         merged: dict[Any, Configuration] = {c.config_key: c for c in task.configurations} | given
         tasks.save(db, task, replace(task, configurations=tuple(merged.values())))
     return Done()
 
 
-def _wrong(given: ConfigBody) -> str | None:
+def _wrong(given: ConfigBody, task: Task) -> str | None:
     key, value = given.config_key, given.config_value
     if key in NUMBERS and not value.isdecimal():
         return f"{key} is a number"
-    if key is ConfigKey.BOOT_PROBE and value:
-        try:
-            launch.parse(value)
-        except BadProbe as e:
-            return str(e)
     if value not in CHOICES.get(key, (value,)):
         return f"{key} is one of {', '.join(CHOICES[key])}"
+    if key is ConfigKey.MIGRATE_DST_IP:
+        return destination.wrong(value, ipv6=task.settings.use_ipv6)
+    if key is ConfigKey.BOOT_PROBE and value:
+        return _wrong_probe(value)
     if key is ConfigKey.TARGET_HOSTNAME and value:
-        if len(value) > LONGEST_HOSTNAME:
-            return f"the name of a host has at most {LONGEST_HOSTNAME} characters"
-        if not HOSTNAME.fullmatch(value):
-            return f"{value!r} is no name for a host"
+        return _wrong_name(value)
+    return None
+
+
+def _wrong_probe(value: str) -> str | None:
+    try:
+        launch.parse(value)
+    except BadProbe as e:
+        return str(e)
+    return None
+
+
+def _wrong_name(value: str) -> str | None:
+    if len(value) > LONGEST_HOSTNAME:
+        return f"the name of a host has at most {LONGEST_HOSTNAME} characters"
+    if not HOSTNAME.fullmatch(value):
+        return f"{value!r} is no name for a host"
     return None
 
 

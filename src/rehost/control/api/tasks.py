@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import sqlalchemy as sa
 
-from rehost.control import targets, tasks, wishes
+from rehost.control import destination, targets, tasks, wishes
 from rehost.control.api import task_view
 from rehost.control.api.sources import DeleteIds, Done
 from rehost.control.api.task_body import (
@@ -36,6 +36,7 @@ from rehost.model.task import BUSY_STATES, TaskState, TaskType
 from rehost.provider_errors import BadTargetSpec
 from rehost.stages.task import FINISHED, TRIES, Action
 from rehost.task_errors import (
+    NoIpv6Address,
     NotMigratedThisWay,
     SourceHasTask,
     SourceOfTaskNotFound,
@@ -61,7 +62,8 @@ OF_MIGPROJECTS = (
     "syncing",
     "start_network_check",
 )
-STARTING = (SourceUnfit, SystemNotSupported, NotMigratedThisWay)
+STARTING = (SourceUnfit, SystemNotSupported, NotMigratedThisWay, NoIpv6Address)
+SENDING = (*tasks.STARTS, Action.SYNC)
 
 
 class StateFilter(StrEnum):
@@ -107,7 +109,7 @@ def create_task(ctx: Context, body: PostTask) -> CreateTaskResponse:
         task = _new(ctx, db, source, body)
         tasks.create(db, task, source)
         if body.auto_start:
-            tasks.act(db, task, Action.START)
+            _require_way(ctx, tasks.act(db, task, Action.START), Action.START)
     ctx.services.wake_runner()
     return CreateTaskResponse(id=task.id)
 
@@ -234,11 +236,18 @@ def update_task_status(ctx: Context, task_id: str, body: UpdateTaskStatusReq) ->
         task = tasks.visible(db, ctx.caller, task_id)
         told = _with_template(db, task, body)
         after = tasks.act(db, told, body.operation, wishes=_of_copy(db, task, body))
+        _require_way(ctx, after, body.operation)
         if (wanted := body.is_need_consistency_check) is not None:
             settings = replace(after.settings, is_need_consistency_check=wanted)
             tasks.save(db, after, replace(after, settings=settings))
     ctx.services.wake_runner()
     return Done()
+
+
+def _require_way(ctx: Context, task: Task, action: Action) -> None:
+    """Raise NoIpv6Address if the action has the agent send where it cannot."""
+    if action in SENDING:
+        destination.host(task, ctx.services.config.outside_host)
 
 
 def _delete(ctx: Context, task_ids: tuple[str, ...]) -> None:
@@ -255,6 +264,8 @@ def _new(ctx: Context, db: sa.Connection, source: sa.Row[Any], body: PostTask) -
         raise InvalidRequest(f"body field os_type: the source server has {os_type}")
     if (body.type, os_type) not in FLOWS:
         raise InvalidRequest(f"body field type: {os_type} cannot be migrated by {body.type}")
+    if why := destination.wrong(body.migration_ip, ipv6=body.use_ipv6):
+        raise InvalidRequest(f"body field migration_ip: {why}")
     _require_templates(
         db,
         source.project_id,
@@ -396,6 +407,8 @@ def _changed(task: Task, body: PutTaskReq) -> Task:
              "clone_server")  # fmt: skip
     said = {name: getattr(body, name) for name in names}
     settings = replace(task.settings, **{n: v for n, v in said.items() if v is not None})
+    if (body.migration_ip, body.use_ipv6) != (None, None):
+        _require_addresses(replace(task, settings=settings))
     if body.target_server is not None:
         settings = _with_target(settings, body.target_server)
     run = task.run if type_ == task.type else fresh_run(type_, task.os_type)
@@ -411,6 +424,17 @@ def _changed(task: Task, body: PutTaskReq) -> Task:
         settings=settings,
         run=run,
     )
+
+
+def _require_addresses(task: Task) -> None:
+    """Raise InvalidRequest if an address that is set is none, or not of use_ipv6's kind."""
+    addresses = {
+        "migration_ip": task.settings.migration_ip,
+        "use_ipv6, with MIGRATE_DST_IP": destination.configured(task),
+    }
+    for field, address in addresses.items():
+        if why := destination.wrong(address, ipv6=task.settings.use_ipv6):
+            raise InvalidRequest(f"body field {field}: {why}")
 
 
 def _with_target(settings: Settings, target: TargetServer) -> Settings:
