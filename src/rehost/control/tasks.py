@@ -2,17 +2,15 @@
 task, its source and its agent's commands in accord.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from rehost.contract.transfer import CUT
-from rehost.control import document, judgement, points, trials
+from rehost.control import document, judgement, over_speed, points, trials
 from rehost.control.clock import now_ms
 from rehost.control.operation import Caller
 from rehost.control.store import commands, sources
@@ -22,7 +20,6 @@ from rehost.control.wishes import Wishes
 from rehost.errors import NotYourResource
 from rehost.flow import Runner
 from rehost.model.server import Report
-from rehost.model.speed import row_at, whole_day
 from rehost.model.task import (
     BUSY_STATES,
     MOVING_STATES,
@@ -40,14 +37,12 @@ from rehost.task_errors import (
     SystemNotSupported,
     TaskNotFound,
     TaskSuperseded,
-    TooFast,
     TrialTooLate,
 )
 
 STARTS = (Action.START, Action.RESTART)
 # What makes the agent send, or end, though the target was to hold still for a trial.
 BETWEEN = (*STARTS, Action.SYNC, Action.CUTOVER, Action.STOP, Action.ERROR_FOR_OVERSPEED)
-TIME = re.compile(r"(?<!\d)(\d{1,2}):(\d{2})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,24 +371,11 @@ def _keeps_in_step(db: sa.Connection, task: Task) -> Task:
 def _refuse_too_fast(db: sa.Connection, task: Task, said: Progress) -> Task:
     if not said.migrate_speed or task.state not in MOVING_STATES:
         return task
-    rows = whole_day(task.speed_limits, task.settings.speed_limit)
-    row = row_at(rows, _minute(said.agent_time))
-    limit = (row.speed or 0) if row else 0
-    own = row.over_speed_threshold if row else None
-    threshold = task.settings.over_speed_threshold if own is None else own
-    if not limit or not threshold or said.migrate_speed <= limit * (1 + threshold / 100):
+    error = over_speed.excess(task, said.migrate_speed, said.agent_time)
+    if error is None:
         return task
     stopped = act(db, task, Action.ERROR_FOR_OVERSPEED)
-    error = failure(TooFast(said.migrate_speed, limit, threshold))
-    return save(db, stopped, replace(stopped, error=error))
-
-
-def _minute(agent_time: str | None) -> int:
-    """The minute of the day on the agent's clock; without it, on ours."""
-    if agent_time and (found := TIME.search(agent_time)):
-        return (int(found[1]) * 60 + int(found[2])) % (24 * 60)
-    now = datetime.now().astimezone()
-    return now.hour * 60 + now.minute
+    return save(db, stopped, replace(stopped, error=failure(error)))
 
 
 def _done(phase: PhaseState, now: int) -> PhaseState:
