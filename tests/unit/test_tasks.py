@@ -7,9 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from rehost.control import tasks
-from rehost.control.store import commands
+from rehost.control.store import commands, sources
 from rehost.control.store.schema import commands as queue
 from rehost.control.task_record import Task
+from rehost.model.source import SourceState
 from rehost.model.task import LogCollectStatus, TaskState
 from rehost.stages.task import Action, Command
 from tests.unit.identities import House, house
@@ -62,3 +63,25 @@ def asked_for(home: House) -> list[str]:
     query = sa.select(queue.c.param).where(queue.c.finished_at.is_(None)).order_by(queue.c.id)
     with home.database.read() as db:
         return [json.loads(param)["task_id"] for param in db.execute(query).scalars()]
+
+
+def test_a_source_whose_task_is_deleted_stands_as_if_it_had_none(home):
+    task = migrated(home)
+    act(home, task, Action.SYNC)
+    answer(home, task, Command.SYNC, success=False)
+    assert source_state(home, task) == SourceState.ERROR
+    with home.database.write() as db:
+        tasks.delete(db, stored(home, task.id))
+    assert source_state(home, task) == SourceState.WAITING
+
+
+def test_a_source_that_was_migrated_is_finished_though_its_task_is_deleted(home):
+    task = migrated(home)
+    with home.database.write() as db:
+        tasks.delete(db, stored(home, task.id))
+    assert source_state(home, task) == SourceState.FINISHED
+
+
+def source_state(home: House, task: Task) -> str:
+    with home.database.read() as db:
+        return str(sources.place(db, task.source_id).state)

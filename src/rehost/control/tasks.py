@@ -84,13 +84,7 @@ def delete(db: sa.Connection, task: Task) -> None:
     stage.require_deletable(task.id, task.state)
     commands.withdraw(db, task.source_id, *Command, task_id=task.id)
     if task.current:
-        sources.update(db, task.source_id, {"task": document.task(None)})
-        if not task.run.migrated:
-            source = sources.get(db, task.source_id)
-            assert source is not None  # noqa: S101 - the task refers to it
-            _stand_by_checks(db, source)
-            nothing = {"replicatesize": 0, "totalsize": 0, "target_vm_id": ""}
-            sources.update(db, task.source_id, nothing)
+        _let_go(db, task)
     table.delete(db, task)
 
 
@@ -430,6 +424,18 @@ def is_cutting_over(task: Task) -> bool:
 
 def is_agents(task: Task, phase: str) -> bool:
     return any(p.name == phase and p.runner is Runner.AGENT for p in task.flow)
+
+
+def _let_go(db: sa.Connection, task: Task) -> None:
+    """Have a source show no task; it stays finished, and where it was migrated to, if it is."""
+    values: dict[str, Any] = {"task": document.task(None)}
+    if not task.run.migrated:
+        values |= {"replicatesize": 0, "totalsize": 0, "target_vm_id": ""}
+    sources.update(db, task.source_id, values)
+    if task.state not in stage.FINISHED:
+        source = sources.get(db, task.source_id)
+        assert source is not None  # noqa: S101 - the task refers to it
+        _stand_by_checks(db, source)
 
 
 def _stand_by_checks(db: sa.Connection, source: sa.Row[Any]) -> None:
