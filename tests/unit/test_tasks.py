@@ -85,3 +85,13 @@ def test_a_source_that_was_migrated_is_finished_though_its_task_is_deleted(home)
 def source_state(home: House, task: Task) -> str:
     with home.database.read() as db:
         return str(sources.place(db, task.source_id).state)
+
+
+def test_a_cutover_that_is_under_way_needs_no_other_command(home):
+    task = migrated(home)
+    act(home, task, Action.SYNC)
+    answer(home, task, Command.SYNC)
+    assert tasks.is_cutting_over(stored(home, task.id))
+    act(home, task, Action.CUTOVER)
+    assert stored(home, task.id).state is TaskState.SYNCING
+    assert asked_for(home) == []

@@ -107,6 +107,8 @@ def act(
         return _collect_log(db, task, bucket)
     if not task.current and action is not Action.CLEAR:
         raise TaskSuperseded(task.id)
+    if action is Action.CUTOVER and is_cutting_over(task):
+        return task  # its agent is done, and would be told to do it once more
     if action in STARTS:
         _require_startable(db, task)
     if action in stage.TRIES and _ends_soon(db, task):
