@@ -285,6 +285,16 @@ def test_consistency_results_are_shown_and_exported(rig: Rig):
     assert (status, "task_info[0]" in message) == (400, True)
 
 
+def test_a_source_has_consistency_results_as_long_as_its_task_has(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id)
+    rig.call("POST", f"/v3/tasks/{task_id}/consistency-result", {"consistency_result": [RESULT]})
+    wanted = "/v3/sources?is_consistency_result_exist=true"
+    assert [s["id"] for s in rig.call("GET", wanted)["source_servers"]] == [source_id]
+    rig.call("DELETE", f"/v3/tasks/{task_id}")
+    assert rig.call("GET", wanted)["count"] == 0
+
+
 def state(rig: Rig, source_id: str, copystate: str, cycle: str, token: str = "") -> Any:
     told = {"copystate": copystate, "migrationcycle": cycle}
     path = f"/v3/sources/{source_id}/changestate"

@@ -95,3 +95,12 @@ def test_a_cutover_that_is_under_way_needs_no_other_command(home):
     act(home, task, Action.CUTOVER)
     assert stored(home, task.id).state is TaskState.SYNCING
     assert asked_for(home) == []
+
+
+def test_what_was_compared_for_an_earlier_task_is_none_of_the_next(home):
+    task = migrated(home)
+    with home.database.write() as db:
+        sources.update(db, task.source_id, {"has_consistency_result": True})
+    new_task(home, task.source_id)
+    with home.database.read() as db:
+        assert not sources.place(db, task.source_id).has_consistency_result

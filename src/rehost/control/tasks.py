@@ -72,6 +72,7 @@ def visible(db: sa.Connection, caller: Caller, task_id: str) -> Task:
 def create(db: sa.Connection, task: Task, source: sa.Row[Any]) -> None:
     """Store a new task, ready, as the current one of its source."""
     table.insert(db, task)
+    sources.update(db, source.id, {"has_consistency_result": False})
     _stand_by_checks(db, source)
     _follow(db, task)
 
@@ -430,7 +431,7 @@ def is_agents(task: Task, phase: str) -> bool:
 
 def _let_go(db: sa.Connection, task: Task) -> None:
     """Have a source show no task; it stays finished, and where it was migrated to, if it is."""
-    values: dict[str, Any] = {"task": document.task(None)}
+    values: dict[str, Any] = {"task": document.task(None), "has_consistency_result": False}
     if not task.run.migrated:
         values |= {"replicatesize": 0, "totalsize": 0, "target_vm_id": ""}
     sources.update(db, task.source_id, values)
