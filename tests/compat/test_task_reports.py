@@ -5,14 +5,18 @@ import io
 import json
 import urllib.request
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rehost.agent.configuration import wishes
+from rehost.control.task_record import ConfigKey
 from tests.compat.bodies import linux
 from tests.compat.conftest import Service
 from tests.compat.rig import Rig
 
+DOCS = Path(__file__).parents[2] / "docs"
 CHECK = {"network_delay": 1, "network_jitter": 0.5, "migration_speed": 900, "loss_percentage": 0,
          "cpu_usage": 3, "mem_usage": 40, "evaluation_result": "good"}  # fmt: skip
 RESULT = {"dir_check": "/srv", "num_total_files": 9, "num_different_files": 1,
@@ -158,6 +162,38 @@ def test_configurations_are_merged_by_key(rig: Rig, task_id: str):
         rig.call("POST", path, {"configurations": [name]})
     [listed] = rig.call("GET", f"/v3/tasks?id={task_id}")["tasks"]
     assert len(listed["special_config"]) == 3
+
+
+NOT_FOLLOWED = (
+    "MIGRATE_EXCLUDE_DIR",
+    "SYNC_EXCLUDE_DIR",
+    "ONLY_SYNC_DIR",
+    "CONSISTENCY_DIR",
+    "CONSISTENCY_DIR_ILLEGAL",
+    "CONSISTENCY_MODE",
+    "CONSISTENCY_RECHECK",
+    "DYNAMIC_PORT",
+    "INSTALL_PWD_AGENT",
+)
+
+
+@pytest.mark.parametrize("status", ["set by hand", None])
+def test_configurations_that_are_not_followed_are_kept_as_they_are(rig: Rig, task_id: str, status):
+    path = f"/v3/tasks/{task_id}/configuration-setting"
+    rows = [{"config_key": key, "config_value": "1"} for key in NOT_FOLLOWED]
+    given = [row | ({"config_status": status} if status else {}) for row in rows]
+    rig.call("POST", path, {"configurations": given})
+    shown = rig.call("GET", path)["configurations"]
+    assert shown == [row | {"config_status": status} for row in rows]
+    wanted = {row["config_key"]: row["config_value"] for row in shown}
+    assert wishes(wanted, sync=False) == wishes({}, sync=False)
+
+
+def test_every_configuration_is_in_the_documents():
+    text = "".join((DOCS / name).read_text() for name in ("agent.md", "tasks.md"))
+    assert [key for key in ConfigKey if f"`{key}`" not in text] == []
+    reasons = text.partition("| key | why not |")[2].partition("\n\n")[0]
+    assert {key for key in ConfigKey if f"`{key}`" in reasons} == set(NOT_FOLLOWED)
 
 
 def test_an_agent_gets_its_own_certificate_and_nobody_else_s(rig: Rig):

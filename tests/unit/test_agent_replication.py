@@ -28,12 +28,13 @@ class Service:
 
     def __init__(self):
         self.disk = "/dev/vda"
-        self.host, self.ipv6, self.port = "127.0.0.1", False, 7001
+        self.port = 7001
         self.refusal = ""
         self.away = False
         self.unheard = ""  # what of its operations is not answered
         self.point = self.taken = 0
         self.more = {}  # of where to send
+        self.keys = {"LINUX_IO_LIMIT": "5"}  # configured
         self.points = []
         self.seen = []
 
@@ -50,14 +51,14 @@ class Service:
     def answer(self, path):
         if path.endswith("/transfer"):
             disks = [{"id": 0, "name": self.disk, "size": 1 << 20}]
-            where = {"host": self.host, "ipv6": self.ipv6, "port": self.port, "tls": False}
+            where = {"host": "127.0.0.1", "port": self.port, "tls": False}
             where |= {"point": self.point, "taken": self.taken, "syncing": True}
             where |= self.more
             return {"task_id": path.split("/")[-2], "disks": disks, **where}
         if path.endswith("/speed-limit"):
             return {"speed_limit": []}
         if path.endswith("/configuration-setting"):
-            rows = [{"config_key": "LINUX_IO_LIMIT", "config_value": "5"}]
+            rows = [{"config_key": k, "config_value": v} for k, v in self.keys.items()]
             return {"configurations": rows}
         return {}
 
@@ -169,6 +170,16 @@ def test_what_came_of_it_is_told_once_the_service_is_back(replication, service, 
     assert jobs(tmp_path) == ["copied"]
 
 
+@pytest.mark.parametrize(("name", "connections"), [("START", 3), ("SYNC", 2)])
+def test_each_command_has_its_own_number_of_connections(
+    replication, service, tmp_path, name, connections
+):
+    service.keys = {"NUM_PROCESS_MIGRATE": "3", "NUM_PROCESS_SYNC": "2"}
+    replication.begin(start("task", name=name))
+    turned(replication, lambda: noted(tmp_path))
+    assert noted(tmp_path)[0]["options"]["connections"] == connections
+
+
 def test_a_receiver_that_moved_is_followed_without_beginning_anew(replication, service, tmp_path):
     replication.begin(start("cut-off"))
     turned(replication, lambda: jobs(tmp_path))
@@ -184,7 +195,7 @@ def test_a_receiver_that_has_another_address_is_sent_to_by_another_process(
 ):
     replication.begin(start("cut-off"))
     turned(replication, lambda: jobs(tmp_path))
-    service.host, service.ipv6 = "::1", True
+    service.more = {"host": "::1", "ipv6": True}
     turned(replication, lambda: len(jobs(tmp_path)) > 1)
     told = [job for job in noted(tmp_path) if "task_id" in job]
     assert [(job["host"], job["ipv6"]) for job in told] == [("127.0.0.1", False), ("::1", True)]

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 THREADS = "LINUX_BLOCK_COMPRESS_THREAD_NUM"
+# The same of one command alone, where that is not set.
+COPYING, SYNCHRONIZING = "NUM_PROCESS_MIGRATE", "NUM_PROCESS_SYNC"
 IO = "LINUX_IO_LIMIT"
 CPU = "LINUX_CPU_LIMIT"
 MEMORY = "LINUX_MEM_LIMIT"
@@ -14,13 +16,15 @@ MOST_CONNECTIONS = 8
 MB = 1_000_000
 
 
-def wishes(wanted: Mapping[str, str]) -> dict[str, Any]:
+def wishes(wanted: Mapping[str, str], *, sync: bool) -> dict[str, Any]:
     """Parts of a job, as stages/replicate/job.py reads it; `wanted` is by the API's keys.
 
-    0 is no limit, as in the API's speed limits, or what is usual.
+    `sync`: the job is to synchronize a target that was complete once. 0 is no limit, as in the
+    API's speed limits, or what is usual.
     """
     options: dict[str, Any] = {}
-    if threads := _number(wanted, THREADS):
+    processes = SYNCHRONIZING if sync else COPYING
+    if threads := _number(wanted, THREADS) or _number(wanted, processes):
         options["connections"] = min(MOST_CONNECTIONS, threads)
     if megabytes := _number(wanted, IO):
         options["read_rate"] = megabytes * MB

@@ -179,7 +179,7 @@ class Replication:
     def _job(
         self, command: Command, transfer: Transfer, wanted: Mapping[str, str]
     ) -> dict[str, Any]:
-        wished = wishes(wanted)
+        wished = wishes(wanted, sync=command.name == SYNC)
         return {
             "task_id": transfer.task_id,
             **self._peer(transfer),
