@@ -1,6 +1,8 @@
 """What goes wrong around the service, and what it says then."""
 
 import contextlib
+import http.client
+import json
 import os
 import signal
 import socket
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,6 +116,29 @@ def test_writers_wait_for_one_that_takes_long(service: Service):
         assert service.call("GET", "/v3/sources?limit=1", X_Auth_Token=token)[0] == 200
     waiting.join(20)
     assert status == [200]
+
+
+def log_in(service: Service, number: int) -> str:
+    """As nobody, from an address of its own; what the service says."""
+    user = {"name": f"nobody-{number}", "domain": {"name": "default"}, "password": "x" * 8}
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
+    own = (f"127.0.0.{2 + number}", 0)
+    with contextlib.closing(
+        http.client.HTTPConnection("127.0.0.1", service.port, timeout=60, source_address=own)
+    ) as connection:
+        headers = {"Content-Type": "application/json"}
+        connection.request("POST", "/v3/auth/tokens", json.dumps(body), headers)
+        return str(json.loads(connection.getresponse().read())["error_msg"])
+
+
+def test_a_crowd_of_log_ins_keeps_nobody_else_from_writing(service: Service):
+    token = service.token()
+    with ThreadPoolExecutor(100) as crowd:
+        trying = [crowd.submit(log_in, service, number) for number in range(100)]
+        status, _, _ = service.call("POST", "/v3/sources", linux(), X_Auth_Token=token)
+    assert status == 200
+    said = [one.result() for one in trying]
+    assert any("many log-ins at once" in text for text in said)
 
 
 def test_stops_while_its_processes_are_still_starting(tmp_path):

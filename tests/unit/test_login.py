@@ -1,3 +1,4 @@
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,7 +10,8 @@ from rehost.control.heartbeat import Heartbeats
 from rehost.control.login import DomainRef, Named, Scope, find_session, log_in
 from rehost.control.services import Services
 from rehost.control.store import identity
-from rehost.errors import NotAuthenticated
+from rehost.control.throttle import FREE_PAIR
+from rehost.errors import NotAuthenticated, TooManyRequests
 from tests.unit.identities import house
 
 PASSWORD = "correct horse"
@@ -36,6 +38,7 @@ def services(home) -> Services:
         pin=None,
         agents=AgentPrograms(zip=b"", installer=b"", digest=""),
         writers=ThreadPoolExecutor(1),
+        strangers=ThreadPoolExecutor(1),
     )
 
 
@@ -75,6 +78,15 @@ def test_a_password_changed_during_the_log_in_counts(services, home, ann, monkey
     monkeypatch.setattr(passwords, "matches", changed_meanwhile)
     with pytest.raises(NotAuthenticated):
         enter(services)
+
+
+def test_one_who_is_sent_away_because_of_a_crowd_has_not_failed(services, ann, monkeypatch):
+    monkeypatch.setattr(passwords, "_ADMITTED", threading.BoundedSemaphore(1))
+    with passwords.admitted():
+        for _ in range(FREE_PAIR + 1):
+            with pytest.raises(TooManyRequests, match="many log-ins"):
+                enter(services)
+    assert enter(services)
 
 
 def test_a_user_without_a_role_does_not_get_in(services, home, ann):

@@ -93,7 +93,8 @@ def endpoint_of(operation: Operation, services: Services) -> Callable[..., Any]:
             result = await sync_to_thread(operation.function, context, **given)
         else:
             write = functools.partial(_noted, operation, context, request, given)
-            result = await asyncio.get_running_loop().run_in_executor(services.writers, write)
+            threads = services.strangers if caller is ANONYMOUS else services.writers
+            result = await asyncio.get_running_loop().run_in_executor(threads, write)
         return _encode(operation, result, context.request_id)
 
     return endpoint

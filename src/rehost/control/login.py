@@ -61,8 +61,11 @@ def log_in(
     with services.database.read() as db:
         user = _find_user(db, who)
     name = user.id if user else repr(who)
-    services.auth.throttle.attempt(name, address)
-    if not passwords.matches(user.password_hash if user else None, password) or user is None:
+    with passwords.admitted():
+        # Only now: one that is sent away because of others has not failed.
+        services.auth.throttle.attempt(name, address)
+        matches = passwords.matches(user.password_hash if user else None, password)
+    if not matches or user is None:
         raise NotAuthenticated(REFUSED)
     with services.database.write() as db:
         # Again: hashing took a while, in which the password may have been changed.

@@ -2,6 +2,8 @@
 
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from string import ascii_letters, digits
 
@@ -17,7 +19,8 @@ _HASHER = PasswordHasher()
 # Each takes 64 MiB and a core for a while: this many at once, and this many more that wait, so
 # that log-ins starve neither memory nor the threads of other requests.
 _AT_ONCE = threading.BoundedSemaphore(2)
-_ADMITTED = threading.BoundedSemaphore(8)
+CROWD = 8
+_ADMITTED = threading.BoundedSemaphore(CROWD)
 
 
 def new_hash(password: str) -> str:
@@ -32,18 +35,21 @@ def generate() -> str:
     return "".join(secrets.choice(ascii_letters + digits) for _ in range(20))
 
 
-def matches(stored: str | None, password: str) -> bool:
-    """Whether `password` is the stored one. Takes as long if there is none (None).
-
-    Raises TooManyRequests if many are being checked already.
-    """
+@contextmanager
+def admitted() -> Iterator[None]:
+    """In it, a password may be checked. Raises TooManyRequests if many are already."""
     if not _ADMITTED.acquire(blocking=False):
         raise TooManyRequests("many log-ins at once; try again in a moment", retry_after_s=1)
     try:
-        with _AT_ONCE:
-            return _verify(stored or _nobodys(), password)
+        yield
     finally:
         _ADMITTED.release()
+
+
+def matches(stored: str | None, password: str) -> bool:
+    """Whether `password` is the stored one. Takes as long if there is none (None)."""
+    with _AT_ONCE:
+        return _verify(stored or _nobodys(), password)
 
 
 def _verify(stored: str, password: str) -> bool:

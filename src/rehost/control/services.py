@@ -28,6 +28,7 @@ class Services:
     keys: Keys
     agents: AgentPrograms
     writers: Executor  # few: those that wait for the database's one writer leave threads to readers
+    strangers: Executor  # for what anybody may ask: a crowd of those waits for itself alone
     authority: Authority
     pin: str | None  # sha256 of the service's own certificate, if it made one
     wake_runner: Callable[[], None] = _nobody  # after a change of a task

@@ -23,6 +23,7 @@ from rehost.control.app import create_app
 from rehost.control.auth import Authenticator
 from rehost.control.config import ServeConfig, override
 from rehost.control.heartbeat import Heartbeats
+from rehost.control.passwords import CROWD
 from rehost.control.provider import boot_probe, open_provider
 from rehost.control.receivers import Receivers
 from rehost.control.runner import Runner
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WRITERS = 8
+STRANGERS = CROWD + 2  # beside those who are admitted, some to send the others away at once
 TEND_S = 60.0
 
 
@@ -60,6 +62,7 @@ def application() -> Litestar:
 
     def close() -> None:
         services.writers.shutdown()
+        services.strangers.shutdown()
         runner.close()
         services.heartbeats.close()
         services.hot.close()
@@ -82,6 +85,7 @@ def open_services(config: ServeConfig) -> Services:
         keys=secrets,
         agents=AgentPrograms.pack(config.data),
         writers=ThreadPoolExecutor(WRITERS, "writer"),
+        strangers=ThreadPoolExecutor(STRANGERS, "stranger"),
         authority=authority.load(config.data),
         pin=own_pin(config),
     )
