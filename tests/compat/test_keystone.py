@@ -1,6 +1,10 @@
 """Tokens of a real, external Keystone."""
 
+import socket
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -59,6 +63,26 @@ def test_a_token_for_no_project_is_refused(service: Service, keystone: KeystoneS
 def test_a_token_that_keystone_does_not_know_is_refused(service: Service, token: str):
     status, _, answer = service.call("GET", "/v3/sources", X_Auth_Token=token)
     assert (status, answer["error_code"]) == (401, "APIGW.0301")
+
+
+def test_a_keystone_that_hangs_costs_our_own_users_nothing(make_service: Callable[..., Service]):
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as hanging:
+        service = make_service("--keystone-url", f"http://127.0.0.1:{hanging.getsockname()[1]}/v3")
+        token = service.token()
+
+        def ask(number: int) -> tuple[int, Any]:
+            status, _, answer = service.call("GET", "/v3/sources", X_Auth_Token=f"t{number}")
+            return status, answer
+
+        with ThreadPoolExecutor(40) as crowd:
+            asking = [crowd.submit(ask, number) for number in range(40)]
+            until = time.monotonic() + 4
+            while time.monotonic() < until:
+                began = time.monotonic()
+                assert service.call("GET", "/v3/sources", X_Auth_Token=token)[0] == 200
+                assert time.monotonic() - began < 4
+        answers = [one.result() for one in asking]
+    assert {(status, answer["error_code"]) for status, answer in answers} == {(503, "REHOST.5030")}
 
 
 def test_a_keystone_that_is_away_is_said_and_our_own_users_go_on(

@@ -137,10 +137,10 @@ async def _caller(
 
 
 async def _ask_keystone(services: Services, headers: dict[str, str]) -> None:
-    """Ask about a token that is Keystone's and new, away from the event loop."""
+    """Ask about a token that is Keystone's and new, away from the event loop and its threads."""
     keystone = services.auth.keystone
     if keystone is not None and (token := keystone.unknown(headers)) is not None:
-        await sync_to_thread(keystone.ask, token)
+        await asyncio.wrap_future(keystone.question(token))
 
 
 async def _refuse_large(request: HttpRequest, headers: dict[str, str], limit: int) -> None:

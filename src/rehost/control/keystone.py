@@ -5,8 +5,9 @@ Keystone said counts for a short time: until then a token that was revoked there
 here. Projects keep Keystone's ids, domains too.
 """
 
-import threading
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,7 +25,7 @@ from rehost.errors import KeystoneUnreachable
 
 TRUSTED_MS = 30_000
 TIMEOUT_S = 5
-# Requests that wait for Keystone hold a thread each; most must stay free for everything else.
+# In threads of its own: requests that wait for Keystone keep no others waiting.
 AT_ONCE = 4
 REMEMBERED = 10_000
 OUR_ROLES = {"admin": Role.ADMIN, "member": Role.OPERATOR, "reader": Role.READER}
@@ -82,7 +83,7 @@ class Keystone:
         self._database = database
         self._clock = clock
         self._known: dict[str, Remembered] = {}
-        self._asking = threading.BoundedSemaphore(AT_ONCE)
+        self._threads = ThreadPoolExecutor(AT_ONCE, "keystone")
 
     def unknown(self, headers: Mapping[str, str]) -> str | None:
         """A token among the request's headers that Keystone must be asked about first."""
@@ -96,14 +97,16 @@ class Keystone:
     def is_theirs(token: str) -> bool:
         return bool(token) and not token.startswith((USER_PREFIX, AGENT_PREFIX))
 
+    def question(self, token: str) -> Future[None]:
+        """Ask about a token, in another thread: it ends as `ask` does.
+
+        It is not asked any more when its turn comes late.
+        """
+        return self._threads.submit(self._ask_in_time, token, time.monotonic() + TIMEOUT_S)
+
     def ask(self, token: str) -> None:
         """Ask Keystone about a token and remember the answer. Raise KeystoneUnreachable."""
-        if not self._asking.acquire(timeout=TIMEOUT_S):
-            raise KeystoneUnreachable(self._url, "too many requests wait for it")
-        try:
-            found = self._validate(token)
-        finally:
-            self._asking.release()
+        found = self._validate(token)
         until = float(self._clock() + TRUSTED_MS)
         caller = None
         if found is not None:
@@ -117,6 +120,13 @@ class Keystone:
         """Whose token this is, as last heard; None if Keystone refuses it or was not asked."""
         remembered = self._known.get(digest(token))
         return remembered.caller if remembered and remembered.until > self._clock() else None
+
+    def _ask_in_time(self, token: str, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise KeystoneUnreachable(self._url, "too many requests wait for it")
+        # Another request with it may have been before this one.
+        if self.unknown({"x-auth-token": token}) is not None:
+            self.ask(token)
 
     def _validate(self, token: str) -> KeystoneToken | None:
         headers = {"X-Auth-Token": token, "X-Subject-Token": token}
