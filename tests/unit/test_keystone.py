@@ -106,3 +106,8 @@ def test_our_own_tokens_are_not_shown_to_keystone(keystone, token):
 def test_its_domain_may_have_the_name_of_one_of_ours(keystone, home):
     home.project(domain="Default")
     assert ask(keystone, Answers())
+
+
+def test_its_project_may_have_the_name_of_one_that_was_deleted_there(keystone):
+    first, second = ask(keystone, Answers()), ask(keystone, Answers(project=PROJECT | {"id": "p2"}))
+    assert (first.projects, second.projects) == (("p1",), ("p2",))

@@ -64,13 +64,16 @@ def ensure_project(db: sa.Connection, name: str, *, domain: str) -> Project:
 def adopt_project(db: sa.Connection, project: Project) -> None:
     """Have the project of another identity service here, with its domain, under its ids.
 
-    Its domain's name is marked: one of the same name may be here already.
+    Its domain's name is marked: one of the same name may be here already. So is that of a project
+    which has the name of an earlier one, since deleted there or renamed.
     """
     if find_domain(db, id=project.domain.id) is None:
         values = {"id": project.domain.id, "name": f"{project.domain.name} ({project.domain.id})"}
         db.execute(sa.insert(domains).values(values))
     if project_with_id(db, project.id) is None:
-        values = {"id": project.id, "domain_id": project.domain.id, "name": project.name}
+        taken = project_named(db, project.name, project.domain) is not None
+        name = f"{project.name} ({project.id})" if taken else project.name
+        values = {"id": project.id, "domain_id": project.domain.id, "name": name}
         db.execute(sa.insert(projects).values(values))
 
 
