@@ -52,9 +52,9 @@ class House:
         with self.database.write() as db:
             return credentials.issue_token(db, user, project)[0]
 
-    def code(self, project: Project, hours: int = 24) -> str:
+    def code(self, project: Project, hours: int = 24, *, maker: str = "of Keystone") -> str:
         with self.database.write() as db:
-            return credentials.create_enrolment(db, project.id, "ann", hours=hours)[0]
+            return credentials.create_enrolment(db, project.id, maker, hours=hours)[0]
 
     def source(self, project: Project, source_id: str = "s1") -> str:
         """A stored source, with as little in it as the table takes."""

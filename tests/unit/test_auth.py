@@ -188,6 +188,21 @@ def test_an_enrolment_code_ends_with_its_time(home):
     refused(auth, x_enrolment_code=code)
 
 
+@pytest.mark.parametrize("what", ["disabled", "deleted", "revoked", "reader"])
+def test_an_enrolment_code_ends_with_its_maker_s_right_to_make_it(home, what):
+    user, project = home.user(default="operator"), home.project()
+    code, auth = home.code(project, maker=user.id), home.authenticator()
+    assert asks(auth, x_enrolment_code=code).enrolment
+    with home.database.write() as db:
+        {
+            "disabled": lambda: identity.set_enabled(db, user, enabled=False),
+            "deleted": lambda: identity.delete_user(db, user),
+            "revoked": lambda: identity.revoke(db, user, project),
+            "reader": lambda: identity.grant(db, user, project, "reader"),
+        }[what]()
+    refused(auth, x_enrolment_code=code)
+
+
 def test_an_expired_code_registers_nothing(home):
     code = home.code(home.project())
     with home.database.write() as db:

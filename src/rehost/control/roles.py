@@ -51,6 +51,9 @@ AGENT = frozenset(
     }
 )
 
+# Whoever may make enrolment codes; a code is good as long as its maker may.
+ENROL = "rehost:enrolment:create"
+
 # The holder of an enrolment code: one registration.
 ENROLLED = frozenset({"sms:server:register"})
 
@@ -58,7 +61,7 @@ OPERATOR = (
     READER
     | AGENT
     | {
-        "rehost:enrolment:create",
+        ENROL,
         "rehost:task:configure",
         "rehost:task:readConsole",
         "rehost:task:readLog",

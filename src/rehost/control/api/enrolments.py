@@ -6,6 +6,7 @@ from typing import Annotated
 
 from rehost.control.enrolment import install_line, offline_line
 from rehost.control.operation import Context, operation
+from rehost.control.roles import ENROL
 from rehost.control.store import credentials
 from rehost.errors import InvalidRequest
 from rehost.model.limits import Meta
@@ -37,13 +38,16 @@ class Enrolment:
     "POST",
     "/v3/rehost/enrolments",
     returns=Enrolment,
-    action="rehost:enrolment:create",
+    action=ENROL,
     resource="enrolment codes",
     status=HTTPStatus.CREATED,
     raises=(InvalidRequest,),
 )
 def create_enrolment(ctx: Context, body: CreateEnrolment) -> Enrolment:
-    """Make a code with which one source server registers itself in the token's project."""
+    """Make a code with which one source server registers itself in the token's project.
+
+    It ends with the caller's right to make it.
+    """
     caller, services = ctx.caller, ctx.services
     if caller.project_id is None:
         raise InvalidRequest(

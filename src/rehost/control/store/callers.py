@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rehost.control.operation import Caller
-from rehost.control.roles import AGENT, ENROLLED, ROLES
+from rehost.control.roles import AGENT, ENROL, ENROLLED, ROLES
 from rehost.control.store.hot import HotReader, Row
 from rehost.control.store.roles import read_policy
 
@@ -58,11 +58,17 @@ def by_project(hot: HotReader, project_id: str) -> Known | None:
 
 
 def by_enrolment(hot: HotReader, digest: str) -> Known | None:
-    """None if there is no such code; whether it was used up matters when it is redeemed."""
+    """None if there is no such code, or who made it might not make it any more.
+
+    Whether it was used up matters when it is redeemed.
+    """
     row = hot.row(_OF_NEWCOMER, digest)
     if row is None:
         return None
-    project_id, domain_id, expires_at = row
+    project_id, domain_id, expires_at, maker, enabled, role, policy = row
+    # A user of Keystone's is not here; a code of one whom we deleted went along.
+    if maker is not None and not (enabled and ENROL in _actions(role, policy)):
+        return None
     holder = Caller(
         domain_id=domain_id,
         project_id=project_id,
@@ -101,10 +107,10 @@ def _user(rows: Sequence[Row]) -> Known | None:
     return Known(caller=caller, by_project=by_project)
 
 
-def _actions(role: str, policy: str | None) -> frozenset[str]:
+def _actions(role: str | None, policy: str | None) -> frozenset[str]:
     """What a role allows; `policy` is that of a role that an administrator made."""
     if policy is None:
-        return ROLES.get(role, frozenset())
+        return ROLES.get(role or "", frozenset())
     return read_policy(policy).actions()
 
 
@@ -132,7 +138,11 @@ _OF_SIGNER = """
     ORDER BY p.name
 """
 _OF_NEWCOMER = """
-    SELECT e.project_id, p.domain_id, e.expires_at
-    FROM enrolments e JOIN projects p ON p.id = e.project_id
+    SELECT e.project_id, p.domain_id, e.expires_at, u.id, u.enabled, g.role, r.policy
+    FROM enrolments e
+    JOIN projects p ON p.id = e.project_id
+    LEFT JOIN users u ON u.id = e.created_by
+    LEFT JOIN grants g ON g.user_id = u.id AND g.project_id = p.id
+    LEFT JOIN roles r ON r.domain_id = u.domain_id AND r.name = g.role
     WHERE e.digest = ?
 """

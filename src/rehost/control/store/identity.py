@@ -12,7 +12,16 @@ import sqlalchemy as sa
 
 from rehost.control.clock import now_ms
 from rehost.control.roles import ROLES
-from rehost.control.store.schema import domains, grants, projects, roles, sources, tokens, users
+from rehost.control.store.schema import (
+    domains,
+    enrolments,
+    grants,
+    projects,
+    roles,
+    sources,
+    tokens,
+    users,
+)
 from rehost.errors import IdentityExists, IdentityNotFound
 from rehost.identity_errors import InUse
 
@@ -215,7 +224,8 @@ def require_project(db: sa.Connection, name: str, *, domain: str) -> Project:
 
 
 def delete_user(db: sa.Connection, user: User) -> None:
-    """Delete a user with roles, keys and tokens; the agents the user enrolled go on."""
+    """Delete a user with roles, keys, tokens and codes; the agents the user enrolled go on."""
+    db.execute(sa.delete(enrolments).where(enrolments.c.created_by == user.id))
     db.execute(sa.delete(users).where(users.c.id == user.id))
 
 
