@@ -22,21 +22,21 @@ def have_taken(service: Service, task_id: str) -> None:
 
 
 def stored(service: Service, task_id: str) -> Task:
-    with _database(service) as database, database.read() as db:
+    with database_of(service) as database, database.read() as db:
         task = table.get(db, task_id)
     assert task is not None
     return task
 
 
 def _change(service: Service, task_id: str, change: Callable[[Run], Run]) -> None:
-    with _database(service) as database, database.write() as db:
+    with database_of(service) as database, database.write() as db:
         task = table.get(db, task_id)
         assert task is not None
         tasks.save(db, task, replace(task, run=change(task.run)))
 
 
 @contextmanager
-def _database(service: Service) -> Iterator[Database]:
+def database_of(service: Service) -> Iterator[Database]:
     database = Database(service.database or f"sqlite:///{service.data / 'rehost.db'}")
     try:
         yield database

@@ -20,7 +20,7 @@ OUR_FIELDS = {
         "log_upload_time",
         "log_share_url",
     },
-    "CommandParam": {"command_id"},
+    "CommandParam": {"command_id", "verify"},
     "ShowApiVersionResponse": {"version"},
     # One type describes volumes of sources and of targets; targets do not show these.
     "PhysicalVolumes": {"inode_nums", "size_per_cluster"},
@@ -140,6 +140,11 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             "migration_ip is an address of the kind that use_ipv6 says; the agent sends there, "
             "else to the service's",
             f"{DESTINATION}::test_a_task_is_not_made_with_an_address_that_it_cannot_be_sent_to",
+        ),
+        (
+            "is_need_consistency_check compares once more before the cut; once all is copied, "
+            "both ends are compared in any case",
+            f"{TASKS}::test_the_last_command_says_whether_to_compare_again",
         ),
     ),
     "RegisterServer": (

@@ -275,6 +275,26 @@ def test_the_agent_is_told_how_far_to_stand_back(rig: Rig, priority: int):
     assert rig.until(lambda: rig.transfer(task_id, token))["priority"] == priority
 
 
+@pytest.mark.parametrize(
+    ("made", "wished", "told"),
+    [(False, None, False), (True, None, True), (False, True, True), (True, False, False)],
+)
+def test_the_last_command_says_whether_to_compare_again(
+    rig: Rig, made: bool, wished: bool | None, told: bool
+):
+    source_id, token = rig.agent()
+    wanted = {"auto_start": True, "syncing": True, "is_need_consistency_check": made}
+    task_id = rig.task(source_id, **wanted)
+    rig.until(lambda: rig.transfer(task_id))
+    assert "verify" not in rig.call("GET", f"/v3/sources/{source_id}/command")["command_param"]
+    rig.progress(task_id, 100, token)
+    wish = {"operation": "cutover", "is_need_consistency_check": wished}
+    rig.call("POST", f"/v3/tasks/{task_id}/action", wish)
+    command = rig.call("GET", f"/v3/sources/{source_id}/command")
+    assert command["command_name"] == "SYNC"
+    assert command["command_param"].get("verify", False) is told
+
+
 def test_type_of_a_task_that_was_started_stays(rig: Rig):
     source_id = rig.source()
     task_id = rig.task(source_id)

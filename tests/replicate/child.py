@@ -64,6 +64,11 @@ class SenderChild:
     def has_ended(self) -> bool:
         return "result" in self.said or "error" in self.said
 
+    @property
+    def differed(self) -> list[Any]:
+        """What the last comparison found, on all disks."""
+        return [r for disk in self.said["verified"] for r in disk["differed"]]
+
     def result(self) -> dict[str, Any]:
         self.wait_for(lambda _: False, 120)
         assert "result" in self.said, self.said

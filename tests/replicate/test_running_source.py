@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from rehost.contract.codec import encode
-from tests.replicate.rig import MIB, TASK, Receiver
+from tests.blockdev.test_cutover import wait_for
+from tests.replicate.child import SenderChild
+from tests.replicate.rig import MIB, TASK, Receiver, make_image
 
 pytestmark = pytest.mark.needs("root", "loop", "ext4")
 SIZE = 300 * MIB
@@ -141,7 +143,7 @@ def test_the_copy_is_the_source_at_one_moment(
         after = dict(writer.durable)
     assert "result" in said, said
     assert said["trackers"][device]["tracker"].startswith("ebpf")
-    assert said["result"]["verified"] == {"differed": {}}
+    assert [disk["differed"] for disk in said["verified"]] == [[]]
     assert said["result"]["cut"]["frozen"] == [str(folder)]
 
     run("e2fsck", "-fn", target)
@@ -153,6 +155,42 @@ def test_the_copy_is_the_source_at_one_moment(
     # Of what was durable when the last of them was, all is there: but for files since deleted.
     first = f"file-{max(0, int(last[5:]) - 399):05}"
     assert {name for name in after if first < name <= last} <= whole
+
+
+def test_what_is_kept_in_step_is_compared_again_while_it_is_written(
+    source: tuple[str, Path], tmp_path: Path
+):
+    device, folder = source
+    (folder / "old").write_bytes(os.urandom(40 * MIB))
+    target = tmp_path / "target.img"
+    with (
+        Receiver(tmp_path / "receiver", target, SIZE) as receiver,
+        SenderChild(receiver, device, syncing=True, verify=True) as child,
+        writing(folder) as writer,
+    ):
+        child.wait_for(lambda said: said.get("phase") == "syncing")
+        (folder / "new").write_bytes(os.urandom(30 * MIB))  # where nothing was used before
+        run("sync", folder / "new")
+        wait_for(lambda: len(writer.durable) > 200, 60)
+        child.tell({"finish": True, "verify": True})
+        cut = child.result()["cut"]
+    first, second = [said["verified"][0] for said in child.all if "verified" in said]
+    assert (first["differed"], second["differed"]) == ([], [])
+    assert second["compared"] > first["compared"] + 30 * MIB
+    assert cut["duration_s"] < 1
+    run("e2fsck", "-fn", target)
+
+
+def test_who_is_told_to_end_before_it_kept_in_step_compares_once(tmp_path: Path):
+    image = make_image(tmp_path / "image", 8 * MIB)
+    with (
+        Receiver(tmp_path / "receiver", tmp_path / "target.img", 8 * MIB) as receiver,
+        SenderChild(receiver, str(image), syncing=True, verify=True, limit=4e6) as child,
+    ):
+        child.wait_for(lambda said: "progress" in said)
+        child.tell({"finish": True, "verify": True})
+        child.result()
+    assert len([said for said in child.all if "verified" in said]) == 1
 
 
 def test_an_image_that_nobody_writes_needs_no_tracker_and_no_freeze(tmp_path: Path):

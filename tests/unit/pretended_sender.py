@@ -5,10 +5,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 PROGRESS = {
-    "disks": [{"id": 0, "name": "/dev/vda", "total": 2, "done": 1, "sent": 1, "verified": 2}],
+    "disks": [{"id": 0, "name": "/dev/vda", "total": 2, "done": 1, "sent": 1}],
     "rate": 1.0,
     "wire_rate": 1.0,
     "ratio": None,
@@ -26,15 +27,23 @@ def main() -> None:
         trouble = {"trouble": "cut off"} if job["task_id"] == "cut-off" else {}
         print(json.dumps({"progress": PROGRESS | trouble}), flush=True)
         if job["task_id"] == "copied":
-            result = {"verified": {"differed": {}}, "cut": {"moment": 0, **cut()}}
-            print(json.dumps({"result": result}), flush=True)
+            compare()
+            print(json.dumps({"result": {"cut": {"moment": 0, **cut()}}}), flush=True)
             return
         if job["task_id"] == "in-step":
+            compare()
             print('{"phase": "syncing"}', flush=True)
         for line in sys.stdin:
             print(line.strip(), file=notes, flush=True)
+            if json.loads(line).get("verify"):
+                compare(differed=[{"offset": 0, "length": 4096}])
             if (number := json.loads(line).get("point")) is not None:
                 print(json.dumps({"point": {"number": number, **cut()}}), flush=True)
+
+
+def compare(differed: Sequence[object] = ()) -> None:
+    disk = {"name": "/dev/vda", "compared": 2, "differed": differed, "unreadable": ()}
+    print(json.dumps({"verified": [disk]}), flush=True)
 
 
 def cut() -> dict[str, object]:

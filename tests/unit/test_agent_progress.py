@@ -1,4 +1,4 @@
-from rehost.agent.progress import consistency, progress_body
+from rehost.agent.progress import progress_body
 
 MIB = 1 << 20
 
@@ -11,7 +11,6 @@ def disk(*unreadable):
         "total": 100 * MIB,
         "done": 50 * MIB,
         "sent": 40 * MIB,
-        "verified": 100 * MIB,
         "unreadable": places,
     }
 
@@ -53,13 +52,6 @@ def test_thousands_of_such_places_are_summed_up():
     told = {"progress": progress(disk(*((n * 8192, 4096) for n in range(5000))))}
     trace = progress_body("START", told)["process_trace"]
     assert trace.endswith(f"{4992 * 4096} bytes in 4992 other places")
-
-
-def test_what_could_not_be_read_is_not_the_same():
-    lost = progress(disk((3 * MIB + 4096, 4096), (7 * MIB, 4096)))
-    differed = {"0": [{"offset": 7 * MIB, "length": MIB}]}
-    [row] = consistency({"verified": {"differed": differed}}, lost)
-    assert (row["num_total_files"], row["num_different_files"]) == (100, 2)
 
 
 def standing(**more):
@@ -124,7 +116,7 @@ def cut(**more):
         "failed_hooks": [],
         **more,
     }
-    return trace(standing=standing(), result={"verified": None, "cut": result})
+    return trace(standing=standing(), result={"cut": result})
 
 
 def test_in_the_end_it_says_of_which_moment_the_copy_is():

@@ -36,6 +36,7 @@ class Service:
         self.more = {}  # of where to send
         self.keys = {"LINUX_IO_LIMIT": "5"}  # configured
         self.points = []
+        self.differing = []  # of each comparison, how much was not the same
         self.seen = []
 
     def call(self, method, path, *, body=None, **_):
@@ -46,6 +47,9 @@ class Service:
             raise ServiceUnreachable("the service is away")
         if path.endswith("/point"):
             self.points.append(body)
+        if path.endswith("/consistency-result"):
+            [row] = body["consistency_result"]
+            self.differing.append(row["num_different_files"])
         return Answer(HTTPStatus.OK, {}, self.answer(path))
 
     def answer(self, path):
@@ -79,8 +83,8 @@ def replication(service, tmp_path, monkeypatch):
     made.stop()
 
 
-def start(task_id, command_id="1", name="START"):
-    return Command(name=name, parameters={"task_id": task_id, "command_id": command_id})
+def start(task_id, command_id="1", name="START", **more):
+    return Command(name=name, parameters={"task_id": task_id, "command_id": command_id, **more})
 
 
 def noted(tmp_path):
@@ -203,6 +207,41 @@ def test_a_receiver_that_has_another_address_is_sent_to_by_another_process(
 
 def without_jobs(tmp_path):
     return [told for told in noted(tmp_path) if "task_id" not in told]
+
+
+@pytest.mark.parametrize(("more", "verify"), [({}, False), ({"verify": True}, True)])
+def test_whether_to_compare_again_comes_with_the_end(replication, service, tmp_path, more, verify):
+    replication.begin(start("in-step"))
+    turned(replication, lambda: jobs(tmp_path) and service.differing == [0])
+    replication.begin(start("in-step", "2", "SYNC", **more))
+    turned(replication, lambda: len(noted(tmp_path)) == 2)
+    assert without_jobs(tmp_path) == [{"finish": True, "verify": verify}]
+    if verify:
+        turned(replication, lambda: len(service.differing) == 2)
+    assert service.differing == [0, 1][: 1 + verify]
+
+
+def test_comparisons_are_told_when_the_service_is_back_all_of_them(replication, service, tmp_path):
+    service.unheard = "consistency-result"
+    replication.begin(start("in-step"))
+    turned(replication, lambda: jobs(tmp_path))
+    replication.begin(start("in-step", "2", "SYNC", verify=True))
+    turned(replication, lambda: service.seen.count(("POST", "consistency-result")) > 3)
+    service.unheard = ""
+    turned(replication, lambda: len(service.differing) == 2)
+    assert service.differing == [0, 1]
+
+
+def test_comparisons_of_a_task_are_not_told_of_another(replication, service, tmp_path):
+    service.unheard = "consistency-result"
+    replication.begin(start("in-step"))
+    turned(replication, lambda: service.seen.count(("POST", "consistency-result")) > 1)
+    replication.begin(start("task", "2"))
+    service.unheard = ""
+    turned(replication, lambda: jobs(tmp_path) == ["in-step", "task"])
+    asked = len(service.seen)
+    turned(replication, lambda: service.seen[asked:].count(("PUT", "progress")) > 3)
+    assert service.differing == []
 
 
 def test_a_point_that_is_asked_for_is_held_told_and_taken(replication, service, tmp_path):

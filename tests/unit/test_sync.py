@@ -178,11 +178,36 @@ def test_it_keeps_in_step_until_it_is_told_to_stop(rig):
 def test_verify_finds_what_went_wrong_and_sends_it_again(rig):
     rig.sync.first_pass()
     rig.sender.copies[0][5 * MIB] ^= 1
-    assert rig.sync.verify() == {0: (Range(5 * MIB, BLOCK),)}
+    assert rig.sync.verify().differed == {0: (Range(5 * MIB, BLOCK),)}
     rig.sync.one_pass()
     assert rig.sender.sent[-1] == {0: (Range(5 * MIB, BLOCK),)}
     assert rig.is_same
-    assert rig.sync.verify() == {}
+    assert rig.sync.verify().differed == {}
+
+
+def test_verify_compares_what_was_used_at_first_and_all_that_was_sent_since(rig):
+    rig.used = (Range(0, 4 * MIB), Range(8 * MIB, MIB))
+    rig.sync.first_pass()
+    rig.used = (ALL,)  # of what is allocated and not written, nothing was sent
+    rig.disk.write(10 * MIB, os.urandom(BLOCK))
+    rig.disk.write(3 * MIB, os.urandom(BLOCK))
+    rig.sync.one_pass()
+    rig.sender.copies[0][10 * MIB] ^= 1
+    found = rig.sync.verify()
+    assert rig.sender.compared == [
+        {0: (Range(0, 4 * MIB), Range(8 * MIB, MIB), Range(10 * MIB, BLOCK))}
+    ]
+    assert found.differed == {0: (Range(10 * MIB, BLOCK),)}
+    assert found.compared == {0: 5 * MIB + BLOCK}
+
+
+def test_what_was_held_at_a_moment_is_compared_later(rig):
+    rig.used = (Range(0, MIB),)
+    rig.sync.first_pass()
+    rig.disk.write(6 * MIB, os.urandom(BLOCK))
+    rig.sync.hold_last()
+    rig.sync.send_last()
+    assert rig.sync.verify().compared == {0: MIB + BLOCK}
 
 
 def test_verify_holds_nothing_against_what_is_being_written(rig):
@@ -202,7 +227,7 @@ def test_verify_holds_nothing_against_what_is_being_written(rig):
 
     rig.sync.one_pass = pass_then_write
     rig.sender.copies[0][12 * MIB] ^= 1
-    assert rig.sync.verify() == {0: (Range(12 * MIB, BLOCK),)}
+    assert rig.sync.verify().differed == {0: (Range(12 * MIB, BLOCK),)}
     passed()
     assert rig.sender.sent[-1] == {0: (Range(2 * MIB, MIB), Range(12 * MIB, BLOCK))}
     assert rig.is_same

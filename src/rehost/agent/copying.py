@@ -49,22 +49,45 @@ class Copying:
             with self._telling(sync):
                 sync.first_pass()
                 sync.settle()
-                differed = sync.verify() if self._job.verify else None
+                if self._job.verify:
+                    self._compare(sync)
                 if self._job.syncing:
                     self._say("phase", "syncing")
                     self._keep_in_step(sync, cuts)
                 self._control.finish()
                 with like_others():
                     cut = cuts.take_last(partial(self._say, "waits"))
-        verified = None if differed is None else {"differed": encode(differed)}
-        return {"verified": verified, "cut": cut}
+        return {"cut": cut}
+
+    def _compare(self, sync: Sync) -> None:
+        """Say what of the copy was not the source's; it is sent again."""
+        self._say("comparing", True)
+        found = sync.verify()
+        self._say("comparing", False)
+        disks = [
+            {
+                "name": self._sources[disk].name,
+                "compared": size,
+                "differed": encode(found.differed.get(disk, ())),
+                "unreadable": encode(self._sources[disk].unreadable),
+            }
+            for disk, size in found.compared.items()
+        ]
+        self._say("verified", disks)
 
     def _keep_in_step(self, sync: Sync, cuts: Cuts) -> None:
-        """Until it is told to finish; with a halt at each point that is asked for."""
+        """Until it is told to finish; with a halt at each point that is asked for.
+
+        Where it was in step for a while, it is compared again if that is wanted.
+        """
+        if self._control.orders.finish:
+            return
         while not self._control.orders.finish:
             sync.keep(self._is_wanted, self._control.wait)
             if not self._control.orders.finish:
                 self._halt(sync, cuts, self._control.orders.point)
+        if self._control.orders.verify:
+            self._compare(sync)
 
     def _is_wanted(self) -> bool:
         orders = self._control.orders

@@ -6,7 +6,7 @@ from typing import Any
 
 from rehost.model.tracking import Tracker
 
-MIB = 1 << 20  # also a block of what is compared
+MIB = 1 << 20
 MBIT = 1_000_000 / 8
 SHOWN = 8
 SUBTASKS = {"copying": "MIGRATE_LINUX_BLOCK", "syncing": "SYNC_LINUX_BLOCK"}
@@ -53,6 +53,8 @@ def _trace(told: Mapping[str, Any]) -> Iterator[str]:
         yield trouble
     if why := told.get("waits"):
         yield why
+    if told.get("comparing"):
+        yield "source and target are compared"
     if lost := list(_unreadable(told["progress"]["disks"])):
         yield f"cannot be read, and are zeros: {', '.join(lost)}"
     standing = told.get("standing")
@@ -105,31 +107,3 @@ def _cut(cut: Mapping[str, Any]) -> Iterator[str]:
         yield f"{path} was not frozen: {reason}"
     if failed := cut["failed_hooks"]:
         yield f"the copy is good, but hooks failed after the cut: {', '.join(failed)}"
-
-
-def consistency(result: Mapping[str, Any], progress: Progress | None) -> list[dict[str, Any]]:
-    """A row for each disk whose used blocks were compared at both ends.
-
-    The API counts files; here they are blocks of a MiB. None is missing or too many on the target.
-    What could not be read, and is zeros there, counts as different.
-    """
-    verified = result.get("verified")
-    if not verified or not progress:
-        return []
-    return list(_rows(verified["differed"], progress["disks"]))
-
-
-def _rows(differed: Mapping[str, Any], disks: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    for disk in disks:
-        wrong = {
-            block
-            for r in (*differed.get(str(disk["id"]), ()), *(disk.get("unreadable") or ()))
-            for block in range(r["offset"] // MIB, -(-(r["offset"] + r["length"]) // MIB))
-        }
-        yield {
-            "dir_check": disk["name"],
-            "num_total_files": -(-disk["verified"] // MIB),
-            "num_different_files": len(wrong),
-            "num_target_miss_files": 0,
-            "num_target_more_files": 0,
-        }

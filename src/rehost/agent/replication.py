@@ -19,10 +19,11 @@ from typing import Any
 import rehost
 from rehost.agent import network_check
 from rehost.agent.commands import failed, result
+from rehost.agent.comparisons import Comparisons
 from rehost.agent.configuration import wishes
 from rehost.agent.network_check import Way
 from rehost.agent.points import Points
-from rehost.agent.progress import NOTHING_YET, consistency, progress_body
+from rehost.agent.progress import NOTHING_YET, progress_body
 from rehost.agent.usage import Usage
 from rehost.contract import agent_api, packages
 from rehost.contract.agent_api import Command, CommandResult, Result
@@ -73,6 +74,7 @@ class Replication:
         self._child: Child | None = None
         self._transfer: Transfer | None = None
         self._told: dict[str, Any] = {}  # what the child said last, by kind
+        self._comparisons = Comparisons(client)
         self._points: Points | None = None
         self._usage: Usage | None = None
         self._way: Way | None = None  # measured, and to be told with the speed that is reached
@@ -93,14 +95,16 @@ class Replication:
         """Carry out START or SYNC; its result comes from `turn`. Supersedes an earlier one.
 
         What is being carried out already may be handed out again, as the service cannot know.
-        SYNC for a task that is kept in step tells that one to come to its end.
+        SYNC for a task that is kept in step tells that one to come to its end; whether both ends
+        are compared before comes with it, so that it cannot be late.
         """
         work = Work(command=command, task_id=str(command.parameters.get("task_id", "")))
         before = self._work
         if before is not None and before.command == command:
             return
         if before and before.task_id == work.task_id and command.name == SYNC and self._child:
-            self._child.tell(json.dumps({"finish": True}))
+            verify = bool(command.parameters.get("verify"))
+            self._child.tell(json.dumps({"finish": True, "verify": verify}))
         else:
             self.stop()
         self._work = work
@@ -108,13 +112,17 @@ class Replication:
     def stop(self) -> None:
         """End what runs; what has arrived stays, and becomes durable. May be called again."""
         self._end_child()
+        self._comparisons.forget()
         self._work, self._told = None, {}
 
     def listen(self) -> None:
         """Take in what the child said; while the service is away for days, it is not to pile up."""
         if self._child is not None:
             for line in self._child.said():
-                self._told |= json.loads(line)
+                said = json.loads(line)
+                self._told |= said
+                if "verified" in said:
+                    self._comparisons.add(said["verified"])
 
     def turn(self) -> CommandResult | None:
         """Do what is due; call about every second. The result once there is one."""
@@ -228,13 +236,11 @@ class Replication:
             self._report(work, is_last=True)
             if self._points is not None and (cut := self._told["result"].get("cut")):
                 self._points.report_cut(cut)
-            rows = consistency(self._told["result"], self._told.get("progress"))
-            if rows:
-                agent_api.report_consistency(self._client, work.task_id, rows)
+            self._comparisons.tell(work.task_id)
         except Error as e:
             if e.retryable:
                 raise
-            log.warning("the service does not take what the comparison gave: %s", e)
+            log.warning("the service does not take how the copying ended: %s", e)
         self._work, self._told = None, {}
         return result(work.command, Result.SUCCESS, {})
 
@@ -243,6 +249,7 @@ class Replication:
         whatever comes of it."""
         try:
             self._report(work)
+            self._comparisons.tell(work.task_id)
             if self._points is not None:
                 self._points.exchange(child.tell, self._told)
             limit = self._current_limit(work)

@@ -143,7 +143,7 @@ def _obey(lines: TextIO, control: "Control", task_id: str) -> None:
             control.have_taken(command["taken"])
         if command.get("finish"):
             # Somebody waits for the end: also for that of the pass that is under way.
-            control.finish()
+            control.finish(verify=bool(command.get("verify")))
             stand_back_no_more()
         if command.get("stop"):
             break

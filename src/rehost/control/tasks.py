@@ -285,8 +285,10 @@ def _tell(db: sa.Connection, task: Task, command: Command) -> None:
     if command is Command.STOP:
         pointless.append(command)
     commands.withdraw(db, task.source_id, *pointless)
-    param = msgspec.json.encode({"task_id": task.id}).decode()
-    commands.add(db, task.source_id, command, param)
+    param: dict[str, Any] = {"task_id": task.id}
+    if command is Command.SYNC and task.settings.is_need_consistency_check:
+        param["verify"] = True
+    commands.add(db, task.source_id, command, msgspec.json.encode(param).decode())
 
 
 def _collect_log(db: sa.Connection, task: Task, bucket: str) -> Task:

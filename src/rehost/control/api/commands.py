@@ -37,7 +37,8 @@ class CommandResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandParam:
-    """`bucket` is where UPLOAD_LOG puts the log. What means nothing is left out.
+    """`bucket` is where UPLOAD_LOG puts the log. `verify` of SYNC: an agent that keeps in step
+    compares both ends once more before it ends. What means nothing is left out.
 
     `command_id` tells a command from an earlier one of the same name: in the result's details, it
     says which one the result is of.
@@ -45,6 +46,7 @@ class CommandParam:
 
     task_id: str | UnsetType = UNSET
     bucket: str | UnsetType = UNSET
+    verify: bool | UnsetType = UNSET
     command_id: str | UnsetType = UNSET
 
 

@@ -234,12 +234,9 @@ def update_task_status(ctx: Context, task_id: str, body: UpdateTaskStatusReq) ->
     """Start or stop a task, or have it do something else; docs/task-states.md says what when."""
     with ctx.services.database.write() as db:
         task = tasks.visible(db, ctx.caller, task_id)
-        told = _with_template(db, task, body)
+        told = _with_check(db, _with_template(db, task, body), body)
         after = tasks.act(db, told, body.operation, wishes=_of_copy(db, task, body))
         _require_way(ctx, after, body.operation)
-        if (wanted := body.is_need_consistency_check) is not None:
-            settings = replace(after.settings, is_need_consistency_check=wanted)
-            tasks.save(db, after, replace(after, settings=settings))
     ctx.services.wake_runner()
     return Done()
 
@@ -357,6 +354,14 @@ def _with_template(db: sa.Connection, task: Task, body: UpdateTaskStatusReq) -> 
     if body.operation in TRIES:
         return task
     settings = replace(task.settings, vm_template_id=body.template_id)
+    return tasks.save(db, task, replace(task, settings=settings))
+
+
+def _with_check(db: sa.Connection, task: Task, body: UpdateTaskStatusReq) -> Task:
+    """The task with whether both ends are compared at the end, for the command that follows."""
+    if (wanted := body.is_need_consistency_check) is None:
+        return task
+    settings = replace(task.settings, is_need_consistency_check=wanted)
     return tasks.save(db, task, replace(task, settings=settings))
 
 

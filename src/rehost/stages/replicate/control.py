@@ -20,10 +20,11 @@ _LEAST = 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """`finish`: come to an end. `point`: how many consistent points were asked for so far, and
-    `taken`: up to which they are done with."""
+    """`finish`: come to an end; `verify`: but compare both ends once more before. `point`: how many
+    consistent points were asked for so far, and `taken`: up to which they are done with."""
 
     finish: bool = False
+    verify: bool = False
     point: int = 0
     taken: int = 0
 
@@ -91,9 +92,9 @@ class Control:
     def orders(self) -> Orders:
         return self._orders
 
-    def finish(self) -> None:
+    def finish(self, *, verify: bool = False) -> None:
         """From now on somebody waits for it: courtesy ends, limits stay."""
-        self._order(replace(self._orders, finish=True))
+        self._order(replace(self._orders, finish=True, verify=verify))
 
     def ask_for_point(self, number: int) -> None:
         """Number `number`, and so all before it. Who waits looks at once."""

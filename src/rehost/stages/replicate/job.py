@@ -2,14 +2,18 @@
 
 One line of JSON in: a Job. Then, at any time, lines with commands: {"limit": BYTES_PER_SECOND or
 null}, {"pause": true or false}, {"peer": {"host", "port", "tls", "ipv6"}}, {"point": N},
-{"taken": N}, {"finish": true}, {"stop": true}. Lines out: {"phase": …}, {"trackers": …},
-{"progress": …}, {"standing": …}, {"point": …}, {"holds": N or null}, {"waits": WHY or ""}, and at
-the end one {"result": …} or {"error": …}.
+{"taken": N}, {"finish": true, "verify": true or false}, {"stop": true}. Lines out: {"phase": …},
+{"trackers": …}, {"progress": …}, {"standing": …}, {"comparing": true or false}, {"verified": …},
+{"point": …}, {"holds": N or null}, {"waits": WHY or ""}, and at the end one {"result": …} or
+{"error": …}.
 
 Of a cut, `moment` is the time, in seconds since 1970, at which all filesystems stood still: what
 was durable then is in the copy. `stood_at` is the same by the machine's monotonic clock. A point,
 which may be asked for once the phase is "syncing", is such a cut with its `number`; from then on
 nothing is sent until it is taken. One that could not be had has `error_code` and `error_msg`.
+
+Each time that both ends were compared, `verified` has of each disk its `name`, how many bytes were
+`compared`, and the ranges that `differed`, or are `unreadable` and zeros at the target.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -13,15 +13,13 @@ _SAMPLE_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskProgress:
-    """Bytes. `done` of `total` is durably on the target; `sent` of it had to be transferred.
-    `verified` were compared afterwards, whatever came out."""
+    """Bytes. `done` of `total` is durably on the target; `sent` of it had to be transferred."""
 
     id: int
     name: str
     total: int
     done: int
     sent: int
-    verified: int
     unreadable: tuple[Range, ...] = ()
 
 
@@ -51,7 +49,7 @@ class Progress:
 class _Count:
     def __init__(self, name: str) -> None:
         self.name = name
-        self.total = self.done = self.sent = self.verified = 0
+        self.total = self.done = self.sent = 0
 
 
 class Tally:
@@ -75,9 +73,8 @@ class Tally:
             self._wire += wire
             self._wire_rate.add(wire)
 
-    def verified(self, disk: int, size: int) -> None:
+    def compared(self, size: int) -> None:
         with self._lock:
-            self._disks[disk].verified += size
             self._rate.add(size)
 
     def done(self, disk: int, size: int) -> None:
@@ -99,7 +96,6 @@ class Tally:
                     total=count.total,
                     done=min(count.done, count.total),
                     sent=count.sent,
-                    verified=count.verified,
                     unreadable=tuple(unreadable.get(id_, ())),
                 )
                 for id_, count in self._disks.items()

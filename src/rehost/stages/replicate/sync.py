@@ -19,6 +19,7 @@ from typing import Protocol
 
 from rehost.cutover_errors import ChangesLost, CutTooLong
 from rehost.model.ranges import Range
+from rehost.stages.replicate.copied import Copied
 from rehost.stages.replicate.followed import joined
 from rehost.stages.replicate.job import UsedRanges
 from rehost.stages.replicate.plan import outside, readable
@@ -58,6 +59,15 @@ class Standing:
     converge_s: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """By disk: how many bytes were compared at both ends, and what differed though nobody wrote
+    it; no entry there: nothing."""
+
+    compared: Mapping[int, int]
+    differed: Mapping[int, tuple[Range, ...]]
+
+
 class Follow(Protocol):
     """What tells which parts of one disk were written; None: not known, compare all."""
 
@@ -79,7 +89,7 @@ class Sync:
         self._sources = sources
         self._follow = follow
         self._used_ranges = used_ranges
-        self._used: dict[int, tuple[Range, ...]] = {}
+        self._copied = {id_: Copied() for id_ in sources}
         self._left: dict[int, tuple[Range, ...]] = {}  # found different, to be sent again
         self._last: dict[int, tuple[Range, ...]] = {}  # held in memory, to be sent
         self._unknown: set[int] = set()  # disks that must be compared
@@ -96,11 +106,12 @@ class Sync:
     def first_pass(self) -> None:
         """Everything that is used; what the receiver has already is not sent again."""
         self._took_at = time.monotonic()
-        self._used = {id_: tuple(self._used_ranges(s.path)) for id_, s in self._sources.items()}
+        used = {id_: tuple(self._used_ranges(s.path)) for id_, s in self._sources.items()}
+        self._copied = {id_: Copied(ranges) for id_, ranges in used.items()}
         self._sender.discard(
-            {id_: tuple(outside(self._used[id_], s.size)) for id_, s in self._sources.items()}
+            {id_: tuple(outside(used[id_], s.size)) for id_, s in self._sources.items()}
         )
-        self._sender.first_pass(self._used)
+        self._sender.first_pass(used)
         self._known_at = self._took_at
 
     def one_pass(self, *, compare: bool = True) -> int:
@@ -113,7 +124,7 @@ class Sync:
         self._took_at = began
         changed = self._changed(compare=compare)
         compared_at = time.monotonic()
-        self._sender.send(changed)
+        self._send_all(changed)
         sent, now, left = _bytes(changed), time.monotonic(), self._reading()
         self._change.add(sent, began - before)
         if sent:
@@ -143,14 +154,15 @@ class Sync:
             if self.one_pass() <= SMALL:
                 wait(PAUSE_S)
 
-    def verify(self) -> dict[int, tuple[Range, ...]]:
-        """Digest what was used at both ends; what differs though nobody wrote it, by disk.
+    def verify(self) -> Verified:
+        """Digest at both ends what the copy was given until now.
 
-        Of a disk that nothing tracks, that cannot be told from what was written. The next pass
-        sends all that differs again.
+        Of a disk that nothing tracks, what differs cannot be told from what was written. The next
+        pass sends all that differs again.
         """
         self.one_pass(compare=False)
-        differing = self._sender.verify(self._used)
+        copied = {disk: copied.ranges for disk, copied in self._copied.items()}
+        differing = self._sender.verify(copied)
         changed = self._changed(compare=False)
         wrong = {
             disk: left
@@ -162,7 +174,7 @@ class Sync:
             log.warning("ranges of the copy differ, and are sent again: %s", wrong)
         for disk in changed.keys() | differing.keys():
             self._leave(disk, (*changed.get(disk, ()), *differing.get(disk, ())))
-        return wrong
+        return Verified(compared=self._sizes(copied), differed=wrong)
 
     def prepare_last(self, limit_s: float = math.inf) -> None:
         """Passes without regard for others, right before `hold_last`; so that is left less.
@@ -193,7 +205,7 @@ class Sync:
                 raise ChangesLost(self._names(lost))
             changed = self._all_known()
             if _bytes(changed) > self._sender.held:
-                self._sender.send(changed)
+                self._send_all(changed)
                 return
             self._last = changed
             for disk, ranges in changed.items():
@@ -202,7 +214,7 @@ class Sync:
 
     def send_last(self) -> None:
         """After this, the copy is the source as it was at `hold_last`."""
-        self._sender.send(self._last)
+        self._send_all(self._last)
         self._forget_last()
         self._known_at, self._sent = self._held_at, 0
 
@@ -215,6 +227,18 @@ class Sync:
     def watch(self) -> None:
         """Take in what was written, and send nothing: the copy stays what it is."""
         self._take()
+
+    def _send_all(self, ranges: Mapping[int, tuple[Range, ...]]) -> None:
+        self._sender.send(ranges)
+        for disk, sent in ranges.items():
+            self._copied[disk].add(sent)
+
+    def _sizes(self, ranges: Mapping[int, Iterable[Range]]) -> dict[int, int]:
+        """In bytes that are read for them."""
+        return {
+            disk: sum(r.length for r in readable(wanted, self._sources[disk].size))
+            for disk, wanted in ranges.items()
+        }
 
     def _forget_last(self) -> None:
         self._last = {}
@@ -289,9 +313,9 @@ class Sync:
     def _compare(self, disk: int) -> tuple[Range, ...]:
         """What differs now of all that is used now."""
         log.info("disk %s is compared: what was written to it is not known", disk)
-        path = self._sources[disk].path
-        self._used[disk] = tuple(self._used_ranges(path))
-        return self._sender.verify({disk: self._used[disk]}).get(disk, ())
+        used = tuple(self._used_ranges(self._sources[disk].path))
+        self._copied[disk] = Copied(used)
+        return self._sender.verify({disk: used}).get(disk, ())
 
     def _reading(self) -> tuple[int, float]:
         each = [source.reading for source in self._sources.values()]

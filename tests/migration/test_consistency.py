@@ -1,0 +1,108 @@
+"""What was kept in step is compared again before the cut, if that is wanted."""
+
+import json
+
+import pytest
+import sqlalchemy as sa
+
+from rehost.control.store.schema import consistency_results
+from tests.migration.rig import MIB, differing, make_disk
+from tests.points import database_of
+
+SIZE = 48 * MIB
+DAMAGED = 20  # the MiB of the target that is
+
+
+def damage(target):
+    with target.open("r+b") as file:
+        file.seek(DAMAGED * MIB + 5000)
+        file.write(b"not what was sent")
+
+
+def history(service, task_id):
+    """How many blocks each comparison found different, the oldest first."""
+    with database_of(service) as database, database.read() as db:
+        query = sa.select(consistency_results.c.result).where(
+            consistency_results.c.task_id == task_id
+        )
+        rows = db.execute(query.order_by(consistency_results.c.number)).scalars()
+        return [json.loads(row)[0]["num_different_files"] for row in rows]
+
+
+def end(machine, task_id, **wish):
+    told = {"operation": "cutover", **wish}
+    machine.rig.call("POST", f"/v3/tasks/{task_id}/action", told)
+    task = machine.until_ended(task_id)
+    assert task["state"] == "SYNC_SUCCESS", task["error_json"]
+
+
+@pytest.fixture
+def image(tmp_path):
+    return make_disk(tmp_path / "disk", SIZE)
+
+
+@pytest.fixture
+def machine(image, make_service, make_machine):
+    return make_machine(make_service(), image)
+
+
+def in_step(machine, **more):
+    task_id = machine.task(syncing=True, **more)
+    machine.rig.until_state(task_id, "SYNCING")
+    machine.until(lambda: history(machine.service, task_id))
+    return task_id
+
+
+@pytest.mark.parametrize(
+    ("made", "wish"),
+    [
+        ({}, {"is_need_consistency_check": True}),
+        ({"is_need_consistency_check": True}, {}),
+    ],
+    ids=["with-cutover", "with-the-task"],
+)
+def test_damage_since_the_first_copy_is_found_told_and_mended(made, wish, image, machine):
+    task_id = in_step(machine, **made)
+    damage(machine.target(task_id))
+    end(machine, task_id, **wish)
+    assert differing(image, machine.target(task_id)) == []
+    assert history(machine.service, task_id) == [0, 1]
+    path = f"/v3/tasks/{task_id}/consistency-result"
+    [row] = map(json.loads, machine.rig.call("GET", path)["result_list"])
+    assert (row["num_total_files"], row["num_different_files"]) == (SIZE // MIB, 1)
+
+
+@pytest.mark.parametrize(
+    ("made", "wish"),
+    [({}, {}), ({"is_need_consistency_check": True}, {"is_need_consistency_check": False})],
+    ids=["not-wanted", "not-wanted-any-more"],
+)
+def test_what_is_not_asked_for_is_not_done(made, wish, image, machine):
+    task_id = in_step(machine, **made)
+    damage(machine.target(task_id))
+    end(machine, task_id, **wish)
+    assert differing(image, machine.target(task_id)) == [DAMAGED]
+    assert history(machine.service, task_id) == [0]
+
+
+def test_one_comparison_is_enough_where_it_was_made_just_now(machine):
+    task_id = machine.task(is_need_consistency_check=True)
+    task = machine.until_ended(task_id)
+    assert task["state"] == "MIGRATE_SUCCESS", task["error_json"]
+    told = {"operation": "sync", "is_need_consistency_check": True}
+    machine.rig.call("POST", f"/v3/tasks/{task_id}/action", told)
+    machine.rig.until_state(task_id, "SYNC_SUCCESS")
+    # One by each command.
+    assert history(machine.service, task_id) == [0, 0]
+
+
+def test_an_agent_that_is_killed_before_it_ends_compares_once(image, machine):
+    task_id = in_step(machine, is_need_consistency_check=True)
+    machine.kill()
+    damage(machine.target(task_id))
+    machine.rig.act(task_id, "cutover")
+    machine.start()
+    task = machine.until_ended(task_id)
+    assert task["state"] == "SYNC_SUCCESS", task["error_json"]
+    assert differing(image, machine.target(task_id)) == []
+    assert history(machine.service, task_id) == [0, 1]
