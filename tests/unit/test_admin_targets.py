@@ -93,6 +93,20 @@ def test_targets_are_named_by_how_their_ids_begin(rehost, disks):
         rehost("show", "b")
 
 
+def events(home) -> list[str]:
+    """What is in the audit trail, newest first."""
+    with home.database.read() as db:
+        domain = identity.require_domain(db, "default")
+        return [e.event for e in audit.page(db, (), domain.id, audit.Filters(), limit=9, offset=0)]
+
+
+def test_who_starts_and_stops_a_target_is_in_the_audit_trail(home, rehost, disks):
+    made(disks, "left-1")
+    rehost("start", "left-1")
+    rehost("stop", "left-1")
+    assert events(home) == ["stopTarget", "startTarget"]
+
+
 def test_delete_asks_and_says_what_goes(home, rehost, disks):
     image = made(disks, "left-1")
     rehost("delete", "left-1", stdin="n\n", code=1)
@@ -101,10 +115,7 @@ def test_delete_asks_and_says_what_goes(home, rehost, disks):
     disks.boot("left-1")
     rehost("delete", "left-1", stdin="y\n")
     assert not image.parent.exists()
-    with home.database.read() as db:
-        domain = identity.require_domain(db, "default")
-        entries = audit.page(db, (), domain.id, audit.Filters(), limit=9, offset=0)
-    assert [e.event for e in entries] == ["deleteTarget"]
+    assert events(home) == ["deleteTarget"]
     made(disks, "left-2")
     rehost("delete", "left-2", "--yes")
     assert disks.power("left-2") is Power.GONE

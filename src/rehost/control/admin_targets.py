@@ -101,6 +101,7 @@ def start(server: Server, data: Data = None, config: Config = None) -> None:
         say("What it writes goes to a layer over its disks: its task can go on.")
     else:
         raise ProviderCannot(provider.name, "start a target whose task may go on")
+    _note(data, config, "startTarget", target)
     say(f"Target {target.server.name} runs: {launch.said}.")
 
 
@@ -115,6 +116,7 @@ def stop(
     provider = _provider(_settings(data, config))
     target = _one(provider, server)
     provider.stop(target.server.id, hard=force)
+    _note(data, config, "stopTarget", target)
     say(f"Target {target.server.name} is off.")
 
 
@@ -126,8 +128,6 @@ def delete(
     config: Config = None,
 ) -> None:
     """Delete a target that has no task any more, with all that is on its disks."""
-    from rehost.control.store import identity
-
     provider = _provider(_settings(data, config))
     target = _one(provider, server)
     _insist_on_deletable(target, data, config)
@@ -138,9 +138,7 @@ def delete(
         # A test may have been begun while this waited for an answer.
         _insist_on_deletable(target, data, config)
     provider.delete(target.server.id)
-    with opened(data, config) as local, local.database.write() as db:
-        domain = identity.ensure_domain(db, DOMAIN)
-        note(db, domain, "deleteTarget", "targets", target.server.id)
+    _note(data, config, "deleteTarget", target)
     say(f"Deleted {what}.")
 
 
@@ -231,6 +229,13 @@ def _task(db: "Connection", target: "Inventory") -> "Task | None":
 
 def _task_said(task: "Task | None") -> str:
     return f"{task.name}: {task.state}" if task else "none: deleted"
+
+
+def _note(data: Path | None, config: Path | None, event: str, target: "Inventory") -> None:
+    from rehost.control.store import identity
+
+    with opened(data, config) as local, local.database.write() as db:
+        note(db, identity.ensure_domain(db, DOMAIN), event, "targets", target.server.id)
 
 
 def _insist_on_rest(target: "Inventory", task: "Task | None", todo: str) -> None:
