@@ -187,3 +187,16 @@ def test_what_an_administrator_does_is_in_the_audit_trail(rehost, database):
     assert {(e.caller_kind, e.caller) for e in entries} == {
         ("local", pwd.getpwuid(os.getuid()).pw_name)
     }
+
+
+def test_a_domain_that_came_with_a_project_is_in_the_audit_trail(rehost, database):
+    for name in ("shop", "bank"):
+        rehost("project", "create", name, "--domain", "acme")
+    with database.read() as db:
+        owner = identity.require_domain(db, "acme")
+        entries = audit.page(db, (), owner.id, audit.Filters(), limit=50, offset=0)
+    assert [(e.event, e.resource_id) for e in reversed(entries)] == [
+        ("createDomain", "acme"),
+        ("createProject", "shop"),
+        ("createProject", "bank"),
+    ]

@@ -19,7 +19,10 @@ def create_project(
     from rehost.control.store import identity
 
     with opened(data, config, create=True) as local, local.database.write() as db:
-        owner = identity.ensure_domain(db, domain)
+        owner = identity.find_domain(db, name=domain)
+        if owner is None:
+            owner = identity.create_domain(db, domain)
+            note(db, owner, "createDomain", "domains", domain)
         project = identity.create_project(db, name, owner)
         note(db, owner, "createProject", "projects", name)
     say(f"Created project {name} in domain {domain}.")
