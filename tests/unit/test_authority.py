@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from rehost.contract.channel import server_context
 from rehost.contract.transfer import Certificates, agent_name, receiver_name
@@ -53,6 +54,21 @@ def test_a_damaged_authority_is_not_replaced(tmp_path):
     (tmp_path / authority.NAME).write_bytes(b"half")
     with pytest.raises(BadConfiguration, match=authority.NAME):
         authority.load(tmp_path)
+
+
+def test_a_key_of_another_authority_or_with_a_password_is_said(tmp_path):
+    (tmp_path / "other").mkdir()
+    own, other = authority.load(tmp_path), authority.load(tmp_path / "other")
+    certificate = own.certificate.public_bytes(authority.PEM)
+    closed = serialization.BestAvailableEncryption(b"secret")
+    pkcs8 = serialization.PrivateFormat.PKCS8
+    for key in (
+        other.key.private_bytes(authority.PEM, pkcs8, serialization.NoEncryption()),
+        own.key.private_bytes(authority.PEM, pkcs8, closed),
+    ):
+        (tmp_path / authority.NAME).write_bytes(key + certificate)
+        with pytest.raises(BadConfiguration, match=authority.NAME):
+            authority.load(tmp_path)
 
 
 def shake_hands(server: Certificates, client: Certificates, *, name: str, folder) -> str | None:

@@ -73,11 +73,13 @@ def load(data: Path) -> Authority:
         content = path.read_bytes()
         key = serialization.load_pem_private_key(content, password=None)
         certificate = x509.load_pem_x509_certificate(content)
-    except ValueError as e:
+    except (ValueError, TypeError) as e:  # TypeError: with a password
         raise BadConfiguration(f"{path} is no authority of this service's; restore it") from e
     except OSError as e:
         raise BadConfiguration(f"cannot read or create the authority {path}: {e}") from e
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
+    # What is signed by another key than the certificate's, no end of a task would trust.
+    is_pair = key.public_key() == certificate.public_key()
+    if not (is_pair and isinstance(key, ec.EllipticCurvePrivateKey)):
         raise BadConfiguration(f"{path} is no authority of this service's; restore it")
     return Authority(key, certificate)
 
