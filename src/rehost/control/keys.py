@@ -47,8 +47,8 @@ def load(data: Path) -> Keys:
         raise BadConfiguration(f"cannot read or create the key {path}: {e}") from e
 
 
-def create_once(path: Path, content: bytes) -> None:
-    """Write a file that is not there yet, for its owner alone; one that is there stays.
+def create_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file that is not there yet; one that is there stays.
 
     It is on disk when this returns. Raises OSError.
     """
@@ -56,6 +56,7 @@ def create_once(path: Path, content: bytes) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as f:
+            os.fchmod(descriptor, mode)  # whatever the umask is
             f.write(content)
             f.flush()
             os.fsync(descriptor)

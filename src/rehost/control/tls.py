@@ -14,16 +14,26 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from rehost.system.files import write_atomically
+from rehost.control.keys import create_once
+from rehost.errors import BadConfiguration
 
 YEARS = 10
+PEM = serialization.Encoding.PEM
 
 
 def ensure_certificate(folder: Path, host: str) -> tuple[Path, Path]:
-    """The certificate and key files in `folder`; made if they are not there."""
+    """The certificate and key files in `folder`; made if they are not there.
+
+    Processes that start at once agree on one pair. Raises BadConfiguration, OSError.
+    """
     certificate, key = folder / "tls.crt", folder / "tls.key"
-    if not (certificate.exists() and key.exists()):
-        _make(certificate, key, host)
+    # In this order: while others make them, there is never a certificate without its key.
+    if certificate.exists() and not key.exists():
+        raise BadConfiguration(f"{certificate} is there without {key}; restore or remove it")
+    if not key.exists():
+        create_once(key, _new_key())
+    if not certificate.exists():
+        create_once(certificate, _certify(_load(key), host), mode=0o644)
     return certificate, key
 
 
@@ -33,8 +43,23 @@ def pin(certificate: Path) -> str:
     return hashlib.sha256(parsed.public_bytes(serialization.Encoding.DER)).hexdigest()
 
 
-def _make(certificate: Path, key: Path, host: str) -> None:
+def _new_key() -> bytes:
+    plain = serialization.NoEncryption()
     private = ec.generate_private_key(ec.SECP256R1())
+    return private.private_bytes(PEM, serialization.PrivateFormat.PKCS8, plain)
+
+
+def _load(key: Path) -> ec.EllipticCurvePrivateKey:
+    try:
+        private = serialization.load_pem_private_key(key.read_bytes(), password=None)
+    except (ValueError, TypeError):  # TypeError: with a password
+        private = None
+    if not isinstance(private, ec.EllipticCurvePrivateKey):
+        raise BadConfiguration(f"{key} is no key of this service's; restore or remove it")
+    return private
+
+
+def _certify(private: ec.EllipticCurvePrivateKey, host: str) -> bytes:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rehost")])
     now = datetime.datetime.now(datetime.UTC)
     signed = (
@@ -49,11 +74,7 @@ def _make(certificate: Path, key: Path, host: str) -> None:
         .add_extension(x509.SubjectAlternativeName(_names(host)), critical=False)
         .sign(private, hashes.SHA256())
     )
-    pem = serialization.Encoding.PEM
-    plain = serialization.NoEncryption()
-    pkcs8 = serialization.PrivateFormat.PKCS8
-    write_atomically(key, private.private_bytes(pem, pkcs8, plain), mode=0o600)
-    write_atomically(certificate, signed.public_bytes(pem), mode=0o644)
+    return signed.public_bytes(PEM)
 
 
 def _names(host: str) -> list[x509.GeneralName]:
