@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.compat.bodies import linux
+from tests.compat.bodies import linux, new_task
 from tests.compat.conftest import Service
 
 Rehost = Callable[..., subprocess.CompletedProcess[str]]
@@ -152,6 +152,23 @@ def test_task_from_creation_to_deletion(logged_in: Rehost, task_id: str):
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
     assert logged_in("tasks", "stop", "db").returncode == 0
     assert "ABORTING" in logged_in("tasks", "list", "--source", "db").stdout
+
+
+def test_json_of_a_list_is_of_all_unless_a_page_is_wanted(logged_in: Rehost, service: Service):
+    token = logged_in("token").stdout.strip()
+    more_than_a_page = 51
+    for _ in range(more_than_a_page):
+        source = service.call("POST", "/v3/sources", linux(), X_Auth_Token=token)[2]["id"]
+        assert service.call("POST", "/v3/tasks", new_task(source), X_Auth_Token=token)[0] == 200
+    every = json.loads(logged_in("tasks", "list", "--json").stdout)
+    assert (every["count"], len(every["tasks"])) == (more_than_a_page, more_than_a_page)
+    page = json.loads(logged_in("tasks", "list", "--json", "--limit", "2").stdout)
+    assert (page["count"], len(page["tasks"])) == (more_than_a_page, 2)
+    sources = json.loads(logged_in("sources", "list", "--json").stdout)
+    assert (sources["count"], len(sources["source_servers"])) == (
+        more_than_a_page,
+        more_than_a_page,
+    )
 
 
 def test_watching_ends_with_the_task(logged_in: Rehost, service: Service, task_id: str):

@@ -6,6 +6,7 @@ import typer
 
 from rehost.cli import output, session
 from rehost.cli.complete import complete_source
+from rehost.cli.document import Json, rows
 from rehost.cli.find import every_source, list_sources, source_id
 from rehost.contract.client import segment
 from rehost.model.source import MigrationCycle, SourceState
@@ -61,20 +62,20 @@ def list_(  # noqa: PLR0913 - the filters of ListServers
         "vm_id": vm_id,
     }
     client = session.connect()
-    if as_json:
-        output.show_json(list_sources(client, {**filters, "limit": limit, "offset": offset}))
-        return
-    from rehost.cli import tables
-
     if limit is None and not offset:
-        found = list(every_source(client, filters))
+        every = list(every_source(client, filters))
+        answer: Json = {"count": len(every), "source_servers": every}
     else:
-        found = list_sources(client, {**filters, "limit": limit, "offset": offset})[
-            "source_servers"
-        ]
+        answer = list_sources(client, {**filters, "limit": limit, "offset": offset})
+    if as_json:
+        output.show_json(answer)
+        return
+    found = rows(answer, "source_servers")
     if not found:
         output.note("No source server fits. To add one, run `rehost enroll`.")
         return
+    from rehost.cli import tables
+
     out = output.console()
     length = tables.telling_length([s["id"] for s in found]) if out.is_terminal else None
     output.show_table(tables.sources(found, output.look(out), id_length=length))

@@ -142,13 +142,15 @@ def list_(  # noqa: PLR0913 - the filters of ListTasks
         "enterprise_project_id": enterprise_project_id,
     }
     page = {**filters, "limit": limit, "offset": offset}
-    if as_json:
-        output.show_json(list_tasks(client, page))
-        return
     if limit is None and not offset:
-        found = list(every_task(client, filters))
+        every = list(every_task(client, filters))
+        answer: Json = {"count": len(every), "tasks": every}
     else:
-        found = rows(list_tasks(client, page), "tasks")
+        answer = list_tasks(client, page)
+    if as_json:
+        output.show_json(answer)
+        return
+    found = rows(answer, "tasks")
     if not found:
         output.note("No task fits. To make one, run `rehost tasks create SOURCE`.")
         return
