@@ -127,4 +127,4 @@ def _models(first: str | None) -> list[str]:
 
 
 def _short(test: str) -> str:
-    return test.removeprefix("tests/compat/")
+    return test.removeprefix("tests/").removeprefix("compat/")

@@ -128,8 +128,8 @@ def compat() -> str:
         "method, path, parameters, fields, types, required fields and values are the contract's, "
         "no limit is narrower, and the public Python SDK, unmodified, drives it. *Different* is "
         "said in the first half-sentences of its notes; the rest are rules that the API's "
-        "description leaves open. Tests are in tests/compat; `test_contract.py` compares every "
-        "name, type and limit.\n\n"
+        "description leaves open. Tests are in tests/compat, or in the folder that they "
+        "name; `test_contract.py` compares every name, type and limit.\n\n"
         + _table(("operation", "", "", "notes", "shown by"), rows)
         + "\n## Everywhere\n\n"
         "- Answers to failures have `error_code` and `error_msg` as texts at the top, 403 the "

@@ -87,6 +87,20 @@ DEPARTURES: dict[str, tuple[tuple[str, str], ...]] = {
             f"{TASKS}::test_files_cannot_be_migrated_by_themselves",
         ),
         (
+            "an existing server is not taken, exist_server and target_server.vm_id are kept: the "
+            "target is always a new one. Of target_server.disks the sizes are followed; "
+            "physical_volumes, volume_groups and btrfs_list are not, blocks are copied as they are",
+            f"{RUNNER}::test_a_task_has_a_target_of_its_own_whatever_server_is_named",
+        ),
+        (
+            "region and project of the body are kept and shown: a task is its source's project's",
+            f"{TASKS}::test_places_of_a_task_are_kept_and_it_belongs_to_its_source_s_project",
+        ),
+        (
+            "what is copied is always compared, whatever is_need_consistency_check says",
+            "tests/unit/test_agent_replication.py::test_what_is_copied_is_always_compared",
+        ),
+        (
             "use_public_ip is kept and changes nothing: the service has one address",
             f"{DESTINATION}::test_a_public_address_is_not_asked_for",
         ),
@@ -97,10 +111,33 @@ DEPARTURES: dict[str, tuple[tuple[str, str], ...]] = {
             "address",
         ),
     ),
+    "UpdateTask": (
+        (
+            "of target_server the name, ids, ip and snapshots are kept and shown, its disks and "
+            "the rest not read; target_disk_ids is kept",
+            f"{TASKS}::test_what_is_told_of_a_target_is_shown_and_its_disks_are_not_read",
+        ),
+    ),
     "UpdateTaskStatus": (
         (
             "skip is refused: 409",
             f"{TASKS}::test_what_a_ready_task_cannot_do",
+        ),
+        (
+            "switch_hce is refused: 400; a system stays the distribution that it is",
+            f"{TASKS}::test_a_system_is_not_replaced_by_another_distribution",
+        ),
+    ),
+    "CreateMigproject": (
+        (
+            "type, region and enterprise_project are kept and shown: a task says its own",
+            f"{TASKS}::test_a_migration_project_says_nothing_of_a_task_s_type_and_place",
+        ),
+    ),
+    "UpdateServerName": (
+        (
+            "volumes can be neither left out nor resized: 400; disks are copied whole",
+            f"{SOURCES}::test_disks_of_the_target_can_be_adjusted",
         ),
     ),
     "UpdateCopyState": (

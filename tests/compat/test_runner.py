@@ -266,6 +266,26 @@ def test_template_makes_the_target_larger_and_it_is_shown_as_it_is(rig: Rig):
     assert (record["name"], record["cpus"], record["memory"]) == ("moved", 4, 8 << 30)
 
 
+def test_a_task_has_a_target_of_its_own_whatever_server_is_named(rig: Rig):
+    volume = {"device_use": "OS", "file_system": "xfs", "mount_point": "/", "name": "/dev/vda1"}
+    group = {"components": "/dev/vda", "name": "vg9", "size": 1 << 30, "free_size": 0}
+    disk = {"name": "/dev/vda", "size": 2 << 30, "device_use": "OS"}
+    target = {"name": "old", "vm_id": "ecs-1", "volume_groups": [group], "btrfs_list": []}
+    target |= {"disks": [disk | {"physical_volumes": [volume | {"size": 1 << 30}]}]}
+    source_id = rig.source(**small())
+    task_id = rig.task(source_id, target_server=target, exist_server=True)
+    assert rig.show(task_id)["target_server"]["vm_id"] == "ecs-1"
+    assert rig.shown(source_id)["current_task"]["exist_server"] is True
+    rig.act(task_id, "start")
+    rig.until(lambda: rig.transfer(task_id))
+    shown = rig.show(task_id)["target_server"]
+    assert (shown["id"], shown["vm_id"]) == (task_id, task_id)
+    [made] = shown["disks"]
+    assert (made["size"], made["physical_volumes"], shown["volume_groups"]) == (2 << 30, [], [])
+    [image] = images(rig.service, task_id)
+    assert image.stat().st_size == 2 << 30
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [

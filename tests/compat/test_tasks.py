@@ -360,6 +360,49 @@ def test_an_operation_can_bring_its_template(rig: Rig):
     assert rig.refused("POST", path, {"operation": "test"})[0] == 404
 
 
+def test_a_system_is_not_replaced_by_another_distribution(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id)
+    path = f"/v3/tasks/{task_id}/action"
+    refused = rig.refused("POST", path, {"operation": "start", "switch_hce": True})
+    assert (refused[0], "switch_hce" in refused[2]) == (400, True)
+    assert rig.command(source_id) == "TASK_NOT_STARTED"
+    rig.call("POST", path, {"operation": "start", "switch_hce": False})
+    assert rig.command(source_id) == "START"
+
+
+def test_places_of_a_task_are_kept_and_it_belongs_to_its_source_s_project(rig: Rig):
+    places = {"region_id": "r-9", "region_name": "far", "project_id": "p-9", "project_name": "deep"}
+    task_id = rig.task(rig.source(), **places)
+    task = rig.show(task_id)
+    assert {name: task[name] for name in places} == places
+    assert rig.call("GET", "/v3/tasks")["count"] == 1
+
+
+def test_what_is_told_of_a_target_is_shown_and_its_disks_are_not_read(rig: Rig):
+    task_id = rig.task(rig.source())
+    before = rig.show(task_id)["target_server"]
+    told = {"name": "web-2", "vm_id": "ecs-1", "ip": "192.0.2.7", "image_disk_id": "image-1",
+            "cutovered_snapshot_ids": "s-1", "hostname": "other", "flavor": "s6.large.2",
+            "disks": [{"name": "/dev/vda", "size": 900 << 30}]}  # fmt: skip
+    rig.call("PUT", f"/v3/tasks/{task_id}", {"target_server": told, "target_disk_ids": "d-1"})
+    kept = ("name", "vm_id", "ip", "image_disk_id", "cutovered_snapshot_ids")
+    after = rig.show(task_id)["target_server"]
+    assert after == before | {"id": "ecs-1"} | {name: told[name] for name in kept}
+
+
+def test_a_migration_project_says_nothing_of_a_task_s_type_and_place(rig: Rig):
+    wave = {"name": "wave", "region": "far", "type": "MIGRATE_FILE", "enterprise_project": "ep-9"}
+    wave_id = rig.call("POST", "/v3/migprojects", wave)["id"]
+    assert rig.call("GET", f"/v3/migprojects/{wave_id}").items() >= wave.items()
+    source_id = rig.source()
+    rig.call("PUT", f"/v3/sources/{source_id}", {"migprojectid": wave_id})
+    task = rig.show(rig.task(source_id))
+    assert (task["type"], task["region_id"]) == ("MIGRATE_BLOCK", "local")
+    assert task["enterprise_project_id"] == rig.shown(source_id)["enterprise_project_id"] != "ep-9"
+    assert rig.call("GET", "/v3/tasks?state=READY")["count"] == 1
+
+
 def test_unknown_operation(rig: Rig):
     task_id = rig.task(rig.source())
     refused = rig.refused("POST", f"/v3/tasks/{task_id}/action", {"operation": "explode"})

@@ -184,6 +184,12 @@ def test_each_command_has_its_own_number_of_connections(
     assert noted(tmp_path)[0]["options"]["connections"] == connections
 
 
+def test_what_is_copied_is_always_compared(replication, tmp_path):
+    replication.begin(start("task"))
+    turned(replication, lambda: noted(tmp_path))
+    assert noted(tmp_path)[0]["verify"] is True
+
+
 def test_a_receiver_that_moved_is_followed_without_beginning_anew(replication, service, tmp_path):
     replication.begin(start("cut-off"))
     turned(replication, lambda: jobs(tmp_path))

@@ -181,7 +181,7 @@ class UpdateTaskResponse:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateTaskStatusReq:
     """`template_id`: of the server that the operation makes, the target or the copy of a test.
-    `switch_hce` belongs to an operation that is not there.
+    `switch_hce`, to replace the system by another distribution, is refused.
     """
 
     operation: Action

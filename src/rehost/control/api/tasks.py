@@ -232,6 +232,10 @@ def delete_tasks(ctx: Context, body: DeleteIds) -> Done:
 )
 def update_task_status(ctx: Context, task_id: str, body: UpdateTaskStatusReq) -> Done:
     """Start or stop a task, or have it do something else; docs/task-states.md says what when."""
+    if body.switch_hce:
+        raise InvalidRequest(
+            "body field switch_hce: a system stays the distribution that it is; leave this out"
+        )
     with ctx.services.database.write() as db:
         task = tasks.visible(db, ctx.caller, task_id)
         told = _with_check(db, _with_template(db, task, body), body)
