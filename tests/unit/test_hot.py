@@ -1,10 +1,16 @@
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rehost.control.store import postgresql
+from rehost.control.store.database import Database
 from rehost.control.store.hot import CACHED_BYTES, HotReader
+from rehost.control.store.hot_postgresql import PostgresqlDoor
 from rehost.control.store.hot_sqlite import SqliteDoor
+from rehost.errors import DatabaseUnavailable
 
 
 @pytest.fixture
@@ -49,3 +55,35 @@ def test_documents_take_memory_within_a_bound(hot):
     hot.also("third", others, size=lambda _: half)
     hot.also("first", first, size=lambda _: half)
     assert (first.times, others.times) == (2, 2)
+
+
+def how_long(door: PostgresqlDoor) -> float:
+    """Until it says that there is no database."""
+    began = time.monotonic()
+    with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
+        door.rows("SELECT 1", ())
+    return time.monotonic() - began
+
+
+def test_a_server_that_says_nothing_holds_up_one_request_and_not_the_next():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        door = PostgresqlDoor(f"postgresql://rehost:x@127.0.0.1:{port}/rehost")
+        assert postgresql.HOT_S <= how_long(door) < 3 * postgresql.HOT_S
+        assert how_long(door) < 1
+
+
+@pytest.mark.needs("postgresql")
+def test_a_network_that_is_cut_is_noticed_soon(server):
+    # That the kernel is told: to cut a network takes one of one's own.
+    url = server.new_database()
+    database = Database(url)
+    with postgresql.connect(url) as hot, database.read() as db:
+        theirs = db.connection.driver_connection
+        assert theirs is not None
+        for connection, seconds in ((hot, postgresql.HOT_S), (theirs, postgresql.BUSY_S)):
+            with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as ours:
+                given = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+                idle = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+            assert (given, idle) == (seconds * 1000, seconds)
+    database.close()

@@ -1,12 +1,15 @@
 """PostgreSQL for the hot reads."""
 
 import itertools
+import time
 from typing import Any
 
 import psycopg
 
 from rehost.control.store import postgresql
 from rehost.errors import DatabaseUnavailable
+
+PAUSE = 4  # times as long as the try took
 
 
 class PostgresqlDoor:
@@ -20,6 +23,7 @@ class PostgresqlDoor:
         self._url = url
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._versions = itertools.count()
+        self._next_try = 0.0
 
     def version(self) -> int:
         return next(self._versions)
@@ -35,10 +39,22 @@ class PostgresqlDoor:
                     if not self._connection.closed:
                         raise
             # None yet, or the server was restarted; a read may be repeated.
-            self._connection = postgresql.connect(self._url)
+            self._connection = self._connect()
             return self._connection.execute(statement, values).fetchall()
         except psycopg.OperationalError as e:
             raise DatabaseUnavailable(postgresql.reason(e)) from e
+
+    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """After a try that took long, the next is not made at once: it holds up all requests."""
+        began = time.monotonic()
+        if began < self._next_try:
+            raise DatabaseUnavailable(postgresql.UNREACHABLE)
+        try:
+            return postgresql.connect(self._url)
+        except psycopg.OperationalError:
+            now = time.monotonic()
+            self._next_try = now + PAUSE * (now - began)
+            raise
 
     def close(self) -> None:
         if self._connection is not None:
