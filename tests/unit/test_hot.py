@@ -57,6 +57,15 @@ def test_documents_take_memory_within_a_bound(hot):
     assert (first.times, others.times) == (2, 2)
 
 
+def test_a_file_that_cannot_be_read_is_said(tmp_path):
+    file = tmp_path / "rehost.db"
+    file.write_bytes(b"no database, but as long as one" * 100)
+    reader = HotReader(SqliteDoor(file))
+    with pytest.raises(DatabaseUnavailable, match="not a database"):
+        reader.cached("a", lambda hot: hot.rows("SELECT name FROM sqlite_master"))
+    reader.close()
+
+
 def how_long(door: PostgresqlDoor) -> float:
     """Until it says that there is no database."""
     began = time.monotonic()

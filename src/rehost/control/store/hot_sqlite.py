@@ -4,6 +4,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from rehost.errors import DatabaseUnavailable
+
 
 class SqliteDoor:
     """A read-only connection.
@@ -23,11 +25,16 @@ class SqliteDoor:
         self._connection.execute("PRAGMA query_only=ON")
 
     def version(self) -> int:
-        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-        return int(version)
+        """Raises DatabaseUnavailable."""
+        return int(self.rows("PRAGMA data_version", ())[0][0])
 
     def rows(self, statement: str, values: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
-        return self._connection.execute(statement, values).fetchall()
+        """Raises DatabaseUnavailable."""
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as e:
+            # As in database.py: a disk that fails is no fault of the request.
+            raise DatabaseUnavailable(str(e)) from e
 
     def close(self) -> None:
         self._connection.close()
