@@ -185,3 +185,49 @@ def test_watching_ends_with_the_task(logged_in: Rehost, service: Service, task_i
     assert (ended.returncode, ended.stdout.split(",")[0]) == (1, "MIGRATE_FAIL")
     assert logged_in("tasks", "delete", "db", "--yes").returncode == 0
     assert logged_in("tasks", "show", "db").returncode == 3
+
+
+def test_templates_are_made_used_by_name_and_deleted(logged_in: Rehost, source_id: str):
+    assert "no template" in logged_in("templates", "list").stderr
+    words = ("--flavor", "4cpu-8gib", "--network", "isolated", "--network", "bridge:br0")
+    disks = ("--disk", "/dev/sda=100", "--target-name", "web-new")
+    made = logged_in("templates", "create", "large", *words, *disks).stdout.strip()
+    line = logged_in("templates", "list").stdout.splitlines()[1].split()
+    assert line[:5] == ["large", made, "4cpu-8gib", "isolated,", "bridge:br0"]
+    shown = json.loads(logged_in("templates", "show", "large").stdout)["template"]
+    assert (shown["disk"][0]["name"], shown["disk"][0]["size"]) == ("/dev/sda", 100)
+    task = logged_in("tasks", "create", "web", "--template", "large").stdout.strip()
+    shown = json.loads(logged_in("tasks", "show", task, "--json").stdout)
+    assert (shown["vm_template_id"], shown["target_server"]["name"]) == (made, "web")
+    assert logged_in("templates", "delete", "large", "--yes").returncode == 0
+    assert logged_in("templates", "show", "large").returncode == 3
+    assert logged_in("tasks", "create", "web", "--template", "large").returncode == 3
+    wrong = logged_in("templates", "create", "other", "--disk", "100")
+    assert (wrong.returncode, "/dev/vda=100" in wrong.stderr) == (1, True)
+
+
+def test_templates_of_one_name_are_told_apart_by_id(logged_in: Rehost):
+    made = [logged_in("templates", "create", "twin").stdout.strip() for _ in range(2)]
+    done = logged_in("templates", "show", "twin")
+    assert done.returncode == 2
+    assert all(each in done.stderr for each in made)
+    assert logged_in("templates", "delete", *made, "--yes").returncode == 0
+
+
+def test_migration_projects_say_what_tasks_are_like(logged_in: Rehost, source_id: str):
+    words = ("--syncing", "--leave-target-off", "--speed-limit", "200", "--network-check")
+    made = logged_in("migprojects", "create", "nightly", *words).stdout.strip()
+    lines = logged_in("migprojects", "list").stdout.splitlines()
+    assert any(made in line and "keeps in step" in line and "200 Mbit/s" in line for line in lines)
+    assert logged_in("sources", "move", "web", "nightly").returncode == 0
+    task = logged_in("tasks", "create", "web").stdout.strip()
+    shown = json.loads(logged_in("tasks", "show", task, "--json").stdout)
+    wanted = ("start_target_server", "speed_limit")
+    assert [shown[name] for name in wanted] == [False, 200]
+    refused = logged_in("migprojects", "delete", "nightly", "--yes")
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)
+    assert logged_in("migprojects", "default", "nightly").returncode == 0
+    listed = json.loads(logged_in("migprojects", "list", "--json").stdout)
+    first = listed["migprojects"][0]
+    assert (first["name"], first["isdefault"]) == ("nightly", True)
+    assert logged_in("sources", "move", "web", "nowhere").returncode == 3

@@ -56,6 +56,8 @@ def known(monkeypatch, logged_in):
     def route(self, path, query):
         if path.endswith("/launches"):
             return 200, {"launches": answers.pop(0) if len(answers) > 1 else answers[0]}
+        if path == "/v3/vm/templates":
+            return 200, {"templates": [{"id": "t-1", "name": "small"}]}
         if path.endswith(("/console", "/screenshot")):
             return 200, {"of": path}
         return original(self, path, query)
@@ -127,7 +129,7 @@ def test_test_is_watched_to_its_verdict(known, rehost, logged_in):
 
 def test_drill_is_asked_for_and_shown_as_one(known, rehost, logged_in):
     known[:] = [[launch(is_drill=True)]]
-    code, out, _ = rehost("tasks", "test", "web", "--drill", "--template", "t-1", "--watch")
+    code, out, _ = rehost("tasks", "test", "web", "--drill", "--template", "small", "--watch")
     assert code == Exit.OK
     assert sent(logged_in)[0][1] == {"operation": "migration_test", "template_id": "t-1"}
     assert "Migration drill" in out

@@ -5,12 +5,14 @@ from typing import Annotated
 import typer
 
 import rehost
-from rehost.cli import audit, login, overview, sources, starts
+from rehost.cli import audit, login, migprojects, overview, sources, starts, templates
 
 commands = typer.Typer()
 commands.add_typer(login.commands)
 commands.add_typer(sources.commands, name="sources")
 commands.add_typer(starts.commands, name="tasks")
+commands.add_typer(templates.commands, name="templates")
+commands.add_typer(migprojects.commands, name="migprojects")
 commands.add_typer(overview.commands)
 commands.add_typer(audit.commands)
 

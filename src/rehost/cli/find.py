@@ -1,14 +1,17 @@
-"""Which source or task an operator means: by id, by the beginning of an id, or by name."""
+"""What an operator means: a source or task by id, by the beginning of an id, or by name; a template
+or migration project by id or name.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from rehost.cli.document import Json, part, rows, text
 from rehost.contract.client import Client, Query
-from rehost.errors import Ambiguous, SourceNotFound
+from rehost.errors import Ambiguous, MigprojectNotFound, SourceNotFound, TemplateNotFound
 from rehost.task_errors import TaskNotFound
 
 PAGE = 200
+SHORT_PAGE = 100  # of templates and migration projects
 LAST_OFFSET = 65535
 ID_LENGTH = 36
 
@@ -72,6 +75,47 @@ def list_sources(client: Client, query: Query) -> Any:  # noqa: ANN401 - JSON
     return client.call("GET", "/v3/sources", query=query).body
 
 
+def template_id(client: Client, wanted: str) -> str:
+    """By id or name. Raises TemplateNotFound or Ambiguous."""
+    found = _known(every_template(client), wanted)
+    if len(found) > 1:
+        raise Ambiguous(wanted, found, "server templates")
+    if not found:
+        raise TemplateNotFound(wanted)
+    return found[0]
+
+
+def every_template(client: Client) -> Iterator[Json]:
+    return _paged(
+        lambda page: rows(client.call("GET", "/v3/vm/templates", query=page).body, "templates"),
+        {},
+        length=SHORT_PAGE,
+    )
+
+
+def migproject_id(client: Client, wanted: str) -> str:
+    """By id or name, which are unique. Raises MigprojectNotFound."""
+    found = _known(every_migproject(client), wanted)
+    if not found:
+        raise MigprojectNotFound(wanted)
+    return found[0]
+
+
+def every_migproject(client: Client) -> Iterator[Json]:
+    return _paged(
+        lambda page: rows(client.call("GET", "/v3/migprojects", query=page).body, "migprojects"),
+        {},
+        length=SHORT_PAGE,
+    )
+
+
+def _known(every: Iterator[Json], wanted: str) -> tuple[str, ...]:
+    """The ids of those that have this id or name."""
+    return tuple(
+        text(each, "id") for each in every if wanted in (text(each, "id"), text(each, "name"))
+    )
+
+
 def _is_id(wanted: str) -> bool:
     return len(wanted) == ID_LENGTH and wanted.count("-") == 4
 
@@ -100,9 +144,11 @@ def _newest_of_each_source(found: list[Json]) -> dict[str, Json]:
     return {text(task, "id"): task for task in newest.values()}
 
 
-def _paged(look: Callable[[Query], list[Json]], filters: Query) -> Iterator[Json]:
-    for offset in range(0, LAST_OFFSET + 1, PAGE):
-        found = look({**filters, "limit": PAGE, "offset": offset})
+def _paged(
+    look: Callable[[Query], list[Json]], filters: Query, *, length: int = PAGE
+) -> Iterator[Json]:
+    for offset in range(0, LAST_OFFSET + 1, length):
+        found = look({**filters, "limit": length, "offset": offset})
         yield from found
-        if len(found) < PAGE:
+        if len(found) < length:
             return

@@ -1,4 +1,4 @@
-"""rehost sources: list, show, delete, rename."""
+"""rehost sources: list, show, delete, move, rename."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ import typer
 from rehost.cli import output, session
 from rehost.cli.complete import complete_source
 from rehost.cli.document import Json, rows
-from rehost.cli.find import every_source, list_sources, source_id
+from rehost.cli.find import every_source, list_sources, migproject_id, source_id
 from rehost.contract.client import segment
 from rehost.model.source import MigrationCycle, SourceState
 
@@ -119,6 +119,20 @@ def delete(
     else:
         client.call("POST", "/v3/sources/delete", body={"ids": ids})
     output.note(f"Deleted {', '.join(ids)}.")
+
+
+@commands.command()
+def move(
+    source: Source,
+    migproject: Annotated[
+        str, typer.Argument(metavar="MIGPROJECT", help="Id or name.", show_default=False)
+    ],
+) -> None:
+    """Move a source server to another migration project; tasks that it has stay as they are."""
+    client = session.connect()
+    body = {"migprojectid": migproject_id(client, migproject)}
+    client.call("PUT", f"/v3/sources/{segment(source_id(client, source))}", body=body)
+    output.note(f"Moved {source} to {migproject}.")
 
 
 @commands.command()

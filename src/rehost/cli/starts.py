@@ -30,7 +30,7 @@ def try_(
         bool, typer.Option("--drill", help="As a migration drill: the source shows its outcome.")
     ] = False,
     template: Annotated[
-        str | None, typer.Option(help="Id of the server template for the copy's size.")
+        str | None, typer.Option(help="Server template for the copy's size: its id or name.")
     ] = None,
 ) -> None:
     """Start a copy of the target, which reaches nobody, while the task goes on.

@@ -82,6 +82,38 @@ def tasks(found: list[Json], look: Look, *, id_length: int | None = None) -> Tab
     return table
 
 
+def templates(found: list[Json], look: Look) -> Table:
+    """`Networks`: of the interfaces, in their order."""
+    table = _table("Name", "Id", "Size", "Networks", "Disks", "Target")
+    for template in found:
+        disks = (f"{text(d, 'name')} {text(d, 'size')} GiB" for d in rows(template, "disk"))
+        table.add_row(
+            Text(look.word(text(template, "name")), "bold"),
+            Text(text(template, "id"), "dim"),
+            look.word(text(template, "flavor")),
+            look.word(", ".join(text(nic, "id") for nic in rows(template, "nics"))),
+            look.word(", ".join(disks)),
+            look.word(text(template, "target_server_name")),
+        )
+    return table
+
+
+def migprojects(found: list[Json], look: Look) -> Table:
+    table = _table("Name", "Id", "Default", "Copies", "Target", "Limit", "Description")
+    for project in found:
+        limit = number(project, "speed_limit")
+        table.add_row(
+            Text(look.word(text(project, "name")), "bold"),
+            Text(text(project, "id"), "dim"),
+            look.ok if is_true(project, "isdefault") else "",
+            "keeps in step" if is_true(project, "syncing") else "once",
+            "started" if is_true(project, "start_target_server") else "left off",
+            f"{limit} Mbit/s" if limit else "none",
+            look.word(text(project, "description")),
+        )
+    return table
+
+
 def speed_limits(found: list[Json]) -> Table:
     table = _table("From", "To", "Mbit/s")
     for row in found:

@@ -9,7 +9,7 @@ import typer
 from rehost.cli import output, session
 from rehost.cli.complete import complete_source, complete_task
 from rehost.cli.document import Json, part, rows, text
-from rehost.cli.find import every_task, list_tasks, source_id, task_id
+from rehost.cli.find import every_task, list_tasks, source_id, task_id, template_id
 from rehost.contract.client import Client, segment
 from rehost.errors import InvalidRequest
 from rehost.model.task import TaskState, TaskType
@@ -65,7 +65,7 @@ def create(  # noqa: PLR0913 - what a task can be told
         str | None, typer.Option(help="Name of the target server. [the source's]")
     ] = None,
     template: Annotated[
-        str | None, typer.Option(help="Id of the server template of the target.")
+        str | None, typer.Option(help="Server template of the target: its id or name.")
     ] = None,
     syncing: Annotated[
         bool | None,
@@ -93,7 +93,7 @@ def create(  # noqa: PLR0913 - what a task can be told
         "syncing": syncing,
         "start_target_server": start_target,
         "speed_limit": speed_limit,
-        "vm_template_id": template,
+        "vm_template_id": template_id(client, template) if template else None,
         "auto_start": start or None,
     }
     body = {
@@ -302,11 +302,13 @@ def act(
     template: str | None = None,
 ) -> None:
     """Have the service do something with tasks, and say so."""
-    body = {"operation": operation} | ({"template_id": template} if template else {})
     if watch and len(wanted) > 1:
         raise InvalidRequest("--watch shows one task; name one")
     client = session.connect()
     ids = list(dict.fromkeys(task_id(client, task) for task in wanted))
+    body = {"operation": operation}
+    if template:
+        body["template_id"] = template_id(client, template)
     for one in ids:
         client.call("POST", f"/v3/tasks/{segment(one)}/action", body=body)
         output.note(f"{said}: {one}.")
