@@ -72,6 +72,18 @@ def test_many_users_from_one_address_are_slowed(slow):
     assert wait(slow, user="new") == 1
 
 
+def test_nobody_is_locked_out_from_where_it_has_logged_in(slow):
+    fail(slow, 1)
+    slow.succeeded("ann", "1.2.3.4")
+    for n in range(throttle.FREE_USER):
+        fail(slow, 1, address=str(n))
+    for n in range(throttle.FREE_ADDRESS):
+        fail(slow, 1, user=str(n))
+    assert wait(slow, user="new")
+    fail(slow, throttle.FREE_PAIR)
+    assert wait(slow)  # what fails there still counts
+
+
 def test_a_log_in_forgives(slow):
     fail(slow, throttle.FREE_PAIR)
     slow.succeeded("ann", "1.2.3.4")
@@ -105,3 +117,9 @@ def test_memory_is_bounded(slow, clock):
         clock.now += throttle.LONGEST_S
         fail(slow, 1, user=str(n), address=str(n))
     assert len(slow._failures) <= throttle.KEPT
+
+
+def test_memory_of_those_who_logged_in_is_bounded(slow):
+    for n in range(throttle.KEPT + 1):
+        slow.succeeded(str(n), "1.2.3.4")
+    assert len(slow._at_home) == throttle.KEPT

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from rehost.errors import TooManyRequests
 
 # Failures that cost nothing, for one user from one address, for one user, and for one address.
-# A user is slowed late: else anybody could lock anybody out.
+# A user is slowed late, and where it has logged in before only by what fails there: else anybody
+# could lock anybody out.
 FREE_PAIR, FREE_USER, FREE_ADDRESS = 5, 50, 30
 LONGEST_S = 60
 FORGIVEN_S = 30  # a failure; so a slowed guesser gets two guesses a minute for good
@@ -30,6 +31,7 @@ class Throttle:
         self._clock = clock
         self._lock = threading.Lock()
         self._failures: OrderedDict[tuple[str, ...], _Failures] = OrderedDict()
+        self._at_home: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def attempt(self, user: str, address: str) -> None:
         """Count an attempt as failed, before it is known: many at once must not slip through.
@@ -37,8 +39,8 @@ class Throttle:
         Raises TooManyRequests, and does not count, if an earlier failure was too short ago.
         """
         now = self._clock()
-        limits = _limits(user, address)
         with self._lock:
+            limits = self._limits(user, address)
             if (wait := max(self._wait(key, free, now) for key, free in limits)) > 0:
                 raise TooManyRequests(
                     f"too many failed log-ins; try again in {wait} seconds", retry_after_s=wait
@@ -47,13 +49,26 @@ class Throttle:
                 self._count(key, now)
 
     def succeeded(self, user: str, address: str) -> None:
-        """Take back what `attempt` counted, and forgive this user at this address."""
+        """Take back what `attempt` counted, and forgive this user at this address.
+
+        From now on it is at home there: what others do does not slow it.
+        """
         with self._lock:
-            (pair, _), *others = _limits(user, address)
+            (pair, _), *others = self._limits(user, address)
             self._failures.pop(pair, None)
             for key, _ in others:
                 if known := self._failures.get(key):
                     known.count -= 1
+            self._at_home[user, address] = None
+            self._at_home.move_to_end((user, address))
+            if len(self._at_home) > KEPT:
+                self._at_home.popitem(last=False)
+
+    def _limits(self, user: str, address: str) -> tuple[tuple[tuple[str, ...], int], ...]:
+        pair = (("pair", user, address), FREE_PAIR)
+        if (user, address) in self._at_home:
+            return (pair,)
+        return (pair, (("user", user), FREE_USER), (("address", address), FREE_ADDRESS))
 
     def _wait(self, key: tuple[str, ...], free: int, now: float) -> int:
         known = self._failures.get(key)
@@ -68,11 +83,3 @@ class Throttle:
         self._failures[key] = _Failures(left + 1, now)
         if len(self._failures) > KEPT:
             self._failures.popitem(last=False)
-
-
-def _limits(user: str, address: str) -> tuple[tuple[tuple[str, ...], int], ...]:
-    return (
-        (("pair", user, address), FREE_PAIR),
-        (("user", user), FREE_USER),
-        (("address", address), FREE_ADDRESS),
-    )
