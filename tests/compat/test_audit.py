@@ -193,3 +193,15 @@ def test_old_entries_go(make_service: Callable[..., Service]):
         db.exec_driver_sql("UPDATE audit SET at = at - 2 * 24 * 3600 * 1000")
     newest = register(service, admin)
     assert [e["resource_id"] for e in trail(service, admin)] == [newest["id"]]
+
+
+def test_who_calls_through_a_trusted_proxy_is_in_it_and_nobody_else_may_say_so(
+    service: Service, make_service: Callable[..., Service]
+):
+    proxied = make_service("--trusted-proxies", "127.0.0.1")
+    for each, seen in ((service, "127.0.0.1"), (proxied, "203.0.113.9")):
+        admin = each.token("admin")
+        forwarded = "198.51.100.7, 203.0.113.9"
+        path = "/v3/sources/s1"
+        each.call("DELETE", path, X_Auth_Token=admin, X_Forwarded_For=forwarded)
+        assert trail(each, admin, "?event=removeSource&limit=1")[0]["client_ip"] == seen

@@ -47,6 +47,13 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
     public_url: Annotated[
         str | None, typer.Option(help="How agents reach the service, behind a proxy for example.")
     ] = None,
+    trusted_proxies: Annotated[
+        str | None,
+        typer.Option(
+            help="Proxies in front, as 10.0.0.5,192.0.2.0/24: the clients that they name in "
+            "X-Forwarded-For count. [none]"
+        ),
+    ] = None,
     tls_certificate: Annotated[
         str | None, typer.Option(help="PEM file. Without one, off loopback, the service makes one.")
     ] = None,
@@ -108,6 +115,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the service's options
         "port": port,
         "workers": workers,
         "public_url": public_url,
+        "trusted_proxies": trusted_proxies,
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,
         "insecure_http": insecure_http,

@@ -31,6 +31,7 @@ class ServeConfig:
     database: str = ""  # SQLAlchemy URL; "" is SQLite in the data folder
     workers: int = 1
     public_url: str = ""  # how agents reach the service, if not by host and port
+    trusted_proxies: str = ""  # 10.0.0.5,192.0.2.0/24: whose X-Forwarded-For is believed
     tls_certificate: str = ""  # PEM files; "" off loopback: one is made in the data folder
     tls_key: str = ""
     insecure_http: bool = False  # plain HTTP off loopback

@@ -24,7 +24,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from rehost import errors
-from rehost.control import audit
+from rehost.control import audit, proxies
 from rehost.control.api.error_body import error_body
 from rehost.control.arguments import arguments_of
 from rehost.control.operation import ANONYMOUS, JSON, Access, Caller, Context, Operation, Reply
@@ -206,13 +206,16 @@ def _context(
     request: HttpRequest, services: Services, caller: Caller, headers: dict[str, str]
 ) -> Context:
     client = request.scope["client"]
+    trusted = proxies.networks(services.config.trusted_proxies)
     return Context(
         caller=caller,
         services=services,
         language=Language.of(headers["x-language"]) if "x-language" in headers else ENGLISH,
         request_id=_request_id(request),
         base_url=_base_url(request, headers, services.config.public_url),
-        client_ip=client[0] if client else "",
+        client_ip=proxies.client(
+            client[0] if client else "", headers.get("x-forwarded-for", ""), trusted
+        ),
         headers=headers,
     )
 

@@ -14,7 +14,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from rehost.contract.loopback import is_loopback
-from rehost.control import authority, keys, tls
+from rehost.control import authority, keys, proxies, tls
 from rehost.control.config import ServeConfig
 from rehost.control.provider import boot_probe, open_provider
 from rehost.control.store.database import Database
@@ -120,6 +120,7 @@ def prepare(config: ServeConfig) -> ServeConfig:
     open_provider(config)
     boot_probe(config)
     _ = config.receiver_range
+    proxies.networks(config.trusted_proxies)
     database = Database(config.database_url)
     database.upgrade()
     database.close()
