@@ -295,6 +295,28 @@ def test_the_last_command_says_whether_to_compare_again(
     assert command["command_param"].get("verify", False) is told
 
 
+def test_a_comparison_is_skipped_by_a_command_that_takes_nothing_back(rig: Rig):
+    source_id = rig.source()
+    task_id = rig.task(source_id, auto_start=True)
+    for _ in range(3):
+        rig.act(task_id, "skip")
+    assert rig.show(task_id)["state"] == "RUNNING"
+    told = [rig.call("GET", f"/v3/sources/{source_id}/command") for _ in range(3)]
+    names = [command["command_name"] for command in told]
+    assert names == ["START", "SKIP", "TASK_NOT_STARTED"]
+    assert told[1]["command_param"]["task_id"] == task_id
+    # An agent that does not know it fails nothing but that.
+    rig.result(source_id, "SKIP", "fail", error_code="unknown_command", error_msg="what?")
+    assert rig.show(task_id)["state"] == "RUNNING"
+    rig.act(task_id, "skip")
+    assert rig.command(source_id) == "SKIP"
+    rig.result(source_id, "SKIP")
+    assert rig.show(task_id)["state"] == "RUNNING"
+    rig.act(task_id, "skip")
+    rig.act(task_id, "stop")
+    assert [rig.command(source_id) for _ in range(2)] == ["STOP", "TASK_NOT_STARTED"]
+
+
 def test_type_of_a_task_that_was_started_stays(rig: Rig):
     source_id = rig.source()
     task_id = rig.task(source_id)

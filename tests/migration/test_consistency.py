@@ -1,10 +1,12 @@
 """What was kept in step is compared again before the cut, if that is wanted."""
 
 import json
+import time
 
 import pytest
 import sqlalchemy as sa
 
+from rehost.control.store import commands
 from rehost.control.store.schema import consistency_results
 from tests.migration.rig import MIB, differing, make_disk
 from tests.points import database_of
@@ -106,3 +108,81 @@ def test_an_agent_that_is_killed_before_it_ends_compares_once(image, machine):
     assert task["state"] == "SYNC_SUCCESS", task["error_json"]
     assert differing(image, machine.target(task_id)) == []
     assert history(machine.service, task_id) == [0, 1]
+
+
+SLOW = {"config_key": "LINUX_IO_LIMIT", "config_value": "4"}  # MB/s: 12 s to compare all
+
+
+def until_compared(machine, task_id):
+    """Until source and target are being compared; since when that is known."""
+    comparing = "source and target are compared"
+    machine.until(lambda: any(
+        comparing in (p["process_trace"] or "") for p in machine.show(task_id)["sub_tasks"]
+    ))  # fmt: skip
+    return time.monotonic()
+
+
+def make_slow(machine, task_id):
+    path = f"/v3/tasks/{task_id}/configuration-setting"
+    machine.rig.call("POST", path, {"task_id": task_id, "configurations": [SLOW]})
+
+
+def test_a_comparison_that_takes_long_is_skipped(image, machine):
+    task_id = machine.task(auto_start=False)
+    make_slow(machine, task_id)
+    machine.rig.act(task_id, "start")
+    began = until_compared(machine, task_id)
+    for _ in range(2):
+        machine.rig.act(task_id, "skip")
+    task = machine.until_ended(task_id)
+    assert time.monotonic() - began < 10
+    assert task["state"] == "MIGRATE_SUCCESS", task["error_json"]
+    assert history(machine.service, task_id) == []
+    assert differing(image, machine.target(task_id)) == []
+    assert "command SKIP: success" in machine.log
+
+
+def test_what_a_skipped_comparison_found_is_mended(image, machine):
+    task_id = in_step(machine)
+    target = machine.target(task_id)
+    with target.open("r+b") as file:
+        file.write(b"not what was sent")
+    machine.rig.act(task_id, "stop")
+    machine.rig.until_state(task_id, "ABORT")
+    make_slow(machine, task_id)
+    machine.rig.act(task_id, "restart")
+    until_compared(machine, task_id)
+    time.sleep(2)  # of 12: what is at the beginning was compared
+    machine.rig.act(task_id, "skip")
+    machine.rig.until_state(task_id, "SYNCING")
+    end(machine, task_id)
+    assert differing(image, target) == []
+    assert history(machine.service, task_id) == [0]
+
+
+def test_the_next_comparison_is_skipped_and_the_one_after_it_is_not(image, machine):
+    task_id = machine.task(syncing=True)
+    machine.rig.act(task_id, "skip")
+    machine.rig.until_state(task_id, "SYNCING")
+    damage(machine.target(task_id))
+    end(machine, task_id, is_need_consistency_check=True)
+    assert differing(image, machine.target(task_id)) == []
+    assert history(machine.service, task_id) == [1]
+
+
+def test_a_skip_while_nothing_is_compared_is_about_the_last_comparison(image, machine):
+    task_id = in_step(machine, is_need_consistency_check=True)
+    damage(machine.target(task_id))
+    machine.rig.act(task_id, "skip")
+    machine.until(lambda: "command SKIP: success" in machine.log)
+    end(machine, task_id)
+    assert differing(image, machine.target(task_id)) == [DAMAGED]
+    assert history(machine.service, task_id) == [0]
+
+
+def test_a_skip_that_nobody_carries_out_is_confirmed(machine):
+    task_id = machine.task()
+    machine.until_ended(task_id)
+    with database_of(machine.service) as database, database.write() as db:
+        commands.add(db, machine.source_id, "SKIP", json.dumps({"task_id": task_id}))
+    machine.until(lambda: "command SKIP: success" in machine.log)

@@ -35,6 +35,8 @@ def main() -> None:
             print('{"phase": "syncing"}', flush=True)
         for line in sys.stdin:
             print(line.strip(), file=notes, flush=True)
+            if json.loads(line).get("skip"):
+                print('{"skip": false}', flush=True)
             if json.loads(line).get("verify"):
                 compare(differed=[{"offset": 0, "length": 4096}])
             if (number := json.loads(line).get("point")) is not None:

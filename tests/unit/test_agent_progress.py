@@ -130,3 +130,11 @@ def test_what_was_not_as_it_should_be_at_the_cut_is_said():
         "/boot/efi was not frozen: this filesystem cannot be frozen",
         "the copy is good, but hooks failed after the cut: db",
     ]
+
+
+def test_a_comparison_and_one_that_will_be_skipped_are_told():
+    assert trace(comparing=True, skip=True) == ["source and target are compared"]
+    assert trace(comparing=False, skip=True) == [
+        "the next comparison of source and target is skipped, as was asked for"
+    ]
+    assert trace(comparing=False, skip=False) == [""]

@@ -250,6 +250,40 @@ def test_comparisons_of_a_task_are_not_told_of_another(replication, service, tmp
     assert service.differing == []
 
 
+def test_a_skip_before_the_process_runs_is_part_of_its_job(replication, service, tmp_path):
+    service.refusal = agent_api.TARGET_NOT_READY
+    replication.begin(start("task"))
+    turned(replication, lambda: service.seen.count(("GET", "transfer")) > 1)
+    replication.skip("task")
+    service.refusal = ""
+    turned(replication, lambda: jobs(tmp_path))
+    os.kill(replication._child.pid, signal.SIGKILL)  # before it has left anything out
+    turned(replication, lambda: len(jobs(tmp_path)) == 2)
+    assert [told["skip"] for told in noted(tmp_path)] == [True, True]
+
+
+def test_a_skip_is_told_to_the_process_and_used_up_once_it_was_done(replication, tmp_path):
+    replication.begin(start("task"))
+    turned(replication, lambda: jobs(tmp_path))
+    for _ in range(2):
+        replication.skip("task")
+    turned(replication, lambda: replication._told["skip"] is False)
+    assert without_jobs(tmp_path)[:1] == [{"skip": True}]
+    os.kill(replication._child.pid, signal.SIGKILL)
+    turned(replication, lambda: len(jobs(tmp_path)) == 2)
+    assert [told["skip"] for told in noted(tmp_path) if "task_id" in told] == [False, False]
+
+
+@pytest.mark.parametrize("task_id", ["", "another"])
+def test_a_skip_of_what_is_not_carried_out_changes_nothing(replication, tmp_path, task_id):
+    replication.skip(task_id)
+    replication.begin(start("task"))
+    turned(replication, lambda: jobs(tmp_path))
+    replication.skip(task_id)
+    assert noted(tmp_path)[0]["skip"] is False
+    assert without_jobs(tmp_path) == []
+
+
 def test_a_point_that_is_asked_for_is_held_told_and_taken(replication, service, tmp_path):
     replication.begin(start("in-step"))
     turned(replication, lambda: jobs(tmp_path))

@@ -56,7 +56,7 @@ class FakeSender:
     def discard(self, ranges: Ranges) -> None:
         self.discarded.append(ranges)
 
-    def verify(self, ranges: Ranges) -> dict[int, tuple[Range, ...]]:
+    def verify(self, ranges: Ranges, *, may_skip: bool = False) -> dict[int, tuple[Range, ...]]:
         self.compared.append(ranges)
         found = {}
         for disk, wanted in ranges.items():

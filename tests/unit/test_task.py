@@ -63,10 +63,12 @@ TOLD_BY_NEWS = {
     News.COPIED: Command.SYNC,
     News.TARGET_FAILED: Command.STOP,
 }
+SKIPPABLE = (RUNNING, SYNCING)
 CHECKABLE = (TaskState.READY, TaskState.ABORT, TaskState.MIGRATE_FAIL)
 TRIABLE = (SYNCING, TaskState.MIGRATE_SUCCESS, TaskState.SYNC_SUCCESS)
 TRIES = ("test", "clone_test", "migration_test")
 SILENT = (*TRIES, "clear")  # the agent is not told of
+TOLD_AS_IT_IS = {Action.COLLECT_LOG: Command.UPLOAD_LOG, Action.SKIP: Command.SKIP}
 TOLD = {RUNNING: Command.START, SYNCING: Command.SYNC, ABORTING: Command.STOP}
 
 
@@ -74,15 +76,16 @@ def possible(state: TaskState) -> dict[str, TaskState]:
     logs = {} if state is TaskState.DELETING else {"collect_log": state}
     checks = {"network_check": state} if state in CHECKABLE else {}
     trials = dict.fromkeys(TRIES, state) if state in TRIABLE else {}
+    skips = {"skip": state} if state in SKIPPABLE else {}
     clears = {} if state in (TaskState.READY, TaskState.DELETING) else {"clear": state}
-    return POSSIBLE.get(state, {}) | logs | checks | trials | clears
+    return POSSIBLE.get(state, {}) | logs | checks | trials | skips | clears
 
 
 @pytest.mark.parametrize(("state", "action"), list(itertools.product(TaskState, Action)))
 def test_every_action_is_a_step_or_a_refusal(state, action):
     if action in possible(state):
         step = task.act(state, action)
-        told = Command.UPLOAD_LOG if action is Action.COLLECT_LOG else TOLD.get(step.state)
+        told = TOLD_AS_IT_IS.get(action, TOLD.get(step.state))
         told = None if action in SILENT else told
         assert step == Step(possible(state)[action], told)
         return

@@ -212,7 +212,7 @@ class Life(RuleBasedStateMachine):
             assert waiting["START"] + waiting["SYNC"] == (not task.keeping.is_done)
         if task.state is TaskState.ABORTING:
             assert waiting["STOP"] == 1
-            assert not waiting["START"] + waiting["SYNC"]
+            assert not waiting["START"] + waiting["SYNC"] + waiting["SKIP"]
         if task.state in stage.FINISHED:
             assert task.run.migrated
             assert tasks.next_phase(task) is None

@@ -14,7 +14,7 @@ from rehost.stages import cutover
 from rehost.stages.replicate.job import Job
 from rehost.stages.replicate.sender import Sender
 from rehost.stages.replicate.source import Source
-from rehost.stages.replicate.sync import PAUSE_S, Sync, follow_disks
+from rehost.stages.replicate.sync import PAUSE_S, Sync, Verified, follow_disks
 from rehost.stages.replicate.track import Tracking, track
 from rehost.storage.used.disk import used_ranges
 from rehost.system.niceness import like_others
@@ -60,11 +60,18 @@ class Copying:
         return {"cut": cut}
 
     def _compare(self, sync: Sync) -> None:
-        """Say what of the copy was not the source's; it is sent again."""
+        """Say what of the copy was not the source's, unless that is skipped; it is sent again."""
         self._say("comparing", True)
-        found = sync.verify()
+        found = None if self._control.orders.skip else sync.verify()
         self._say("comparing", False)
-        disks = [
+        if self._control.take_skip() or found is None:
+            log.info("a comparison was skipped, as was asked for")
+            self._say("skip", False)
+        else:
+            self._say("verified", self._told_of(found))
+
+    def _told_of(self, found: Verified) -> list[dict[str, Any]]:
+        return [
             {
                 "name": self._sources[disk].name,
                 "compared": size,
@@ -73,7 +80,6 @@ class Copying:
             }
             for disk, size in found.compared.items()
         ]
-        self._say("verified", disks)
 
     def _keep_in_step(self, sync: Sync, cuts: Cuts) -> None:
         """Until it is told to finish; with a halt at each point that is asked for.

@@ -53,8 +53,7 @@ def _trace(told: Mapping[str, Any]) -> Iterator[str]:
         yield trouble
     if why := told.get("waits"):
         yield why
-    if told.get("comparing"):
-        yield "source and target are compared"
+    yield from _comparison(told)
     if lost := list(_unreadable(told["progress"]["disks"])):
         yield f"cannot be read, and are zeros: {', '.join(lost)}"
     standing = told.get("standing")
@@ -70,6 +69,13 @@ def _trace(told: Mapping[str, Any]) -> Iterator[str]:
     elif trackers:
         kinds = sorted({chosen["tracker"] for chosen in trackers.values()})
         yield f"changes are tracked by {' and '.join(kinds)}"
+
+
+def _comparison(told: Mapping[str, Any]) -> Iterator[str]:
+    if told.get("comparing"):
+        yield "source and target are compared"
+    elif told.get("skip"):
+        yield "the next comparison of source and target is skipped, as was asked for"
 
 
 def _unreadable(disks: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -109,6 +109,18 @@ class Replication:
             self.stop()
         self._work = work
 
+    def skip(self, task_id: str) -> None:
+        """Leave out the comparison of both ends that is under way, or the next one of this task.
+
+        Without effect where it is not carried out. A child that is yet to be started knows it.
+        """
+        if self._work is None or self._work.task_id != task_id:
+            return
+        self.listen()  # so that what it said of an earlier one is not taken for this one's
+        self._told["skip"] = True
+        if self._child is not None:
+            self._child.tell(json.dumps({"skip": True}))
+
     def stop(self) -> None:
         """End what runs; what has arrived stays, and becomes durable. May be called again."""
         self._end_child()
@@ -161,7 +173,7 @@ class Replication:
             self._way = network_check.measure(transfer.host, transfer.port, ipv6=transfer.ipv6)
         wanted = agent_api.configuration(self._client, work.task_id)
         self._limit = self._current_limit(work)
-        self._transfer, self._told = transfer, {}
+        self._transfer, self._told = transfer, {"skip": self._told.get("skip", False)}
         self._points = Points(self._client, transfer)
         # The agent's executable has this program in itself, and ignores PYTHONPATH.
         program = Path(rehost.__file__).parents[1]
@@ -196,6 +208,7 @@ class Replication:
             # SYNC is for one synchronization, which ends.
             "syncing": transfer.syncing and command.name != SYNC,
             "verify": True,
+            "skip": self._told["skip"],
             "hooks": str(self._state / "hooks.toml"),
             **wished,
             "options": {"priority": transfer.priority, **wished["options"]},

@@ -75,6 +75,7 @@ class Agent:
             "SYNC": self._begin,
             "STOP": self._stop,
             "UPLOAD_LOG": self._upload_log,
+            "SKIP": self._skip,
         }
 
     def run(self) -> None:
@@ -180,6 +181,10 @@ class Agent:
 
     def _stop(self, _: Command) -> Mapping[str, str]:
         self._replication.stop()
+        return {}
+
+    def _skip(self, command: Command) -> Mapping[str, str]:
+        self._replication.skip(str(command.parameters.get("task_id", "")))
         return {}
 
     def _upload_log(self, command: Command) -> Mapping[str, str]:

@@ -84,6 +84,8 @@ def _send(lines: TextIO, out: _Out) -> object:
     wanted = job.parse_job(_first(lines))
     _stand(wanted.options.priority)
     control = Control(limit=wanted.limit)
+    if wanted.skip:
+        control.skip()
     obey = functools.partial(_obey, lines, control, wanted.peer.task_id)
     threading.Thread(target=obey, daemon=True).start()
     with job.sending(wanted, control) as (sender, sources):
@@ -141,6 +143,8 @@ def _obey(lines: TextIO, control: "Control", task_id: str) -> None:
             control.ask_for_point(command["point"])
         if "taken" in command:
             control.have_taken(command["taken"])
+        if command.get("skip"):
+            control.skip()
         if command.get("finish"):
             # Somebody waits for the end: also for that of the pass that is under way.
             control.finish(verify=bool(command.get("verify")))

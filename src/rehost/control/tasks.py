@@ -110,6 +110,8 @@ def act(
         raise TaskSuperseded(task.id)
     if action is Action.CUTOVER and is_cutting_over(task):
         return task  # its agent is done, and would be told to do it once more
+    if action is Action.SKIP:
+        return _skip(db, task)
     if action in STARTS:
         _require_startable(db, task)
     if action in stage.TRIES and _ends_soon(db, task):
@@ -163,6 +165,8 @@ def answered(db: sa.Connection, task: Task, command: str, *, success: bool, erro
         status = LogCollectStatus.UPLOADED if success else LogCollectStatus.UPLOAD_FAIL
         log = replace(task.log, status=status, uploaded_at=now_ms() if success else None)
         return save(db, task, replace(task, log=log))
+    if command == Command.SKIP:
+        return task
     if not success:
         failed = {
             Command.START: News.START_FAILED,
@@ -282,6 +286,8 @@ def _tell(db: sa.Connection, task: Task, command: Command) -> None:
     So is an earlier STOP: the agent may have had it before what it is to stop now.
     """
     pointless = [Command.START, Command.SYNC]
+    if command is not Command.SYNC:  # the run that a comparison was to be skipped of is over
+        pointless.append(Command.SKIP)
     if command is Command.STOP:
         pointless.append(command)
     commands.withdraw(db, task.source_id, *pointless)
@@ -298,6 +304,13 @@ def _collect_log(db: sa.Connection, task: Task, bucket: str) -> Task:
         commands.add(db, task.source_id, Command.UPLOAD_LOG, param)
     log = replace(task.log, status=LogCollectStatus.UPLOADING, bucket=bucket)
     return save(db, task, replace(task, log=log))
+
+
+def _skip(db: sa.Connection, task: Task) -> Task:
+    param = msgspec.json.encode({"task_id": task.id}).decode()
+    if not commands.is_waiting(db, task.source_id, Command.SKIP, param):
+        commands.add(db, task.source_id, Command.SKIP, param)
+    return task
 
 
 def _ends_soon(db: sa.Connection, task: Task) -> bool:

@@ -39,6 +39,7 @@ class Command(StrEnum):
     STOP = "STOP"
     SYNC = "SYNC"
     UPLOAD_LOG = "UPLOAD_LOG"
+    SKIP = "SKIP"
 
 
 class News(StrEnum):
@@ -80,6 +81,12 @@ _LOGS: Mapping[tuple[TaskState, Action], Step] = {
     if state is not TaskState.DELETING
 }
 
+# The comparison of both ends that is under way, or would be the next, is left out.
+_SKIPS: Mapping[tuple[TaskState, Action], Step] = {
+    (state, Action.SKIP): Step(state, Command.SKIP)
+    for state in (TaskState.RUNNING, TaskState.SYNCING)
+}
+
 TRIES = (Action.TEST, Action.CLONE_TEST, Action.MIGRATION_TEST)
 # A copy of the target is tried beside what the task does, and thrown away whatever it does then.
 _TRIALS: Mapping[tuple[TaskState, Action], Step] = {
@@ -111,6 +118,7 @@ ACTIONS: Mapping[tuple[TaskState, Action], Step] = {
     (TaskState.SYNC_FAIL, Action.SYNC_FAILED_ROLLBACK): Step(TaskState.ABORT),
     (TaskState.SYNC_SUCCESS, Action.SYNC_FAILED_ROLLBACK): Step(TaskState.ABORT),
     **_CHECKS,
+    **_SKIPS,
     **_TRIALS,
     **_LOGS,
 }

@@ -20,11 +20,13 @@ _LEAST = 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """`finish`: come to an end; `verify`: but compare both ends once more before. `point`: how many
-    consistent points were asked for so far, and `taken`: up to which they are done with."""
+    """`finish`: come to an end; `verify`: but compare both ends once more before. `skip`: leave out
+    the comparison that is under way, or the next one. `point`: how many consistent points were
+    asked for so far, and `taken`: up to which they are done with."""
 
     finish: bool = False
     verify: bool = False
+    skip: bool = False
     point: int = 0
     taken: int = 0
 
@@ -95,6 +97,17 @@ class Control:
     def finish(self, *, verify: bool = False) -> None:
         """From now on somebody waits for it: courtesy ends, limits stay."""
         self._order(replace(self._orders, finish=True, verify=verify))
+
+    def skip(self) -> None:
+        """Who compares ends soon; who does not, will not the next time."""
+        self._order(replace(self._orders, skip=True))
+
+    def take_skip(self) -> bool:
+        """Whether that was wanted; it is done then."""
+        with self._changed:
+            wanted = self._orders.skip
+            self._orders = replace(self._orders, skip=False)
+        return wanted
 
     def ask_for_point(self, number: int) -> None:
         """Number `number`, and so all before it. Who waits looks at once."""

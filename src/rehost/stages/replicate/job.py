@@ -2,10 +2,10 @@
 
 One line of JSON in: a Job. Then, at any time, lines with commands: {"limit": BYTES_PER_SECOND or
 null}, {"pause": true or false}, {"peer": {"host", "port", "tls", "ipv6"}}, {"point": N},
-{"taken": N}, {"finish": true, "verify": true or false}, {"stop": true}. Lines out: {"phase": …},
-{"trackers": …}, {"progress": …}, {"standing": …}, {"comparing": true or false}, {"verified": …},
-{"point": …}, {"holds": N or null}, {"waits": WHY or ""}, and at the end one {"result": …} or
-{"error": …}.
+{"taken": N}, {"finish": true, "verify": true or false}, {"skip": true}, {"stop": true}. Lines out:
+{"phase": …}, {"trackers": …}, {"progress": …}, {"standing": …}, {"comparing": true or false},
+{"verified": …}, {"skip": false}, {"point": …}, {"holds": N or null}, {"waits": WHY or ""}, and at
+the end one {"result": …} or {"error": …}.
 
 Of a cut, `moment` is the time, in seconds since 1970, at which all filesystems stood still: what
 was durable then is in the copy. `stood_at` is the same by the machine's monotonic clock. A point,
@@ -13,7 +13,8 @@ which may be asked for once the phase is "syncing", is such a cut with its `numb
 nothing is sent until it is taken. One that could not be had has `error_code` and `error_msg`.
 
 Each time that both ends were compared, `verified` has of each disk its `name`, how many bytes were
-`compared`, and the ranges that `differed`, or are `unreadable` and zeros at the target.
+`compared`, and the ranges that `differed`, or are `unreadable` and zeros at the target. Instead,
+{"skip": false} says that one was left out, or cut short, as was asked for.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -43,7 +44,8 @@ class JobDisk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """`limit` is bytes per second; `verify` compares both ends once all is copied.
+    """`limit` is bytes per second; `verify` compares both ends once all is copied, unless it is to
+    `skip` that.
 
     The disks are followed while they are copied, and cut at the end; with `syncing` they go on to
     be followed until the sender is told to finish, or to stop. `hooks` is the file with the
@@ -55,6 +57,7 @@ class Job:
     on_read_error: OnReadError = OnReadError.STOP
     limit: float | None = None
     verify: bool = False
+    skip: bool = False
     syncing: bool = False
     hooks: Path | None = None
     options: Options = field(default_factory=Options)
@@ -72,6 +75,7 @@ def parse_job(content: Mapping[str, Any]) -> Job:
             on_read_error=OnReadError(content.get("on_read_error", OnReadError.STOP)),
             limit=content.get("limit"),
             verify=bool(content.get("verify", False)),
+            skip=bool(content.get("skip", False)),
             syncing=bool(content.get("syncing", False)),
             hooks=Path(content["hooks"]) if content.get("hooks") else None,
             options=_options(**content.get("options", {})),

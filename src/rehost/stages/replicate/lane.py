@@ -122,11 +122,16 @@ class Lane:
             self._surely(lambda: self._discard(extent))  # noqa: B023
         self._surely(self._settle)
 
-    def verify(self, work: Iterable[Batch]) -> list[Piece]:
-        """The pieces that are not on the target as they are on the source."""
+    def verify(self, work: Iterable[Batch], is_over: Callable[[], bool]) -> list[Piece]:
+        """The pieces that are not on the target as they are on the source.
+
+        Once `is_over`, those that were found until then.
+        """
         found: list[Piece] = []
         for batch in work:
-            found += self._surely(lambda: self._differing(batch))  # noqa: B023
+            if is_over():
+                break
+            found += self._surely(lambda: self._differing(batch, is_over))  # noqa: B023
         return found
 
     def close(self, *, finish: bool) -> None:
@@ -310,17 +315,24 @@ class Lane:
         self._channel_now.send_frame(extent)
         self._keep_flushing()
 
-    def _differing(self, batch: Batch) -> list[Piece]:
+    def _differing(self, batch: Batch, is_over: Callable[[], bool]) -> list[Piece]:
         pieces = [part for piece in batch for part in _blocks(piece)]
         found: list[Piece] = []
+
+        def goes_on(_: Piece) -> bool:
+            return not is_over()
+
         for at in range(0, len(pieces), _ASKED):
+            if is_over():
+                break
             group = pieces[at : at + _ASKED]
             self._shared.control.gate()
             self._channel_now.send_frame(_question(Question.READ, group))
-            own = [self._digest(piece) for piece in group]  # while the receiver reads, too
-            there = self._hear_until(Answer).digests
-            found += [p for p, a, b in zip(group, own, there, strict=True) if a != b]
-            self._shared.tally.compared(sum(piece.length for piece in group))
+            # While the receiver reads, too. What it answers is heard in any case.
+            own = [self._digest(piece) for piece in itertools.takewhile(goes_on, group)]
+            there = list(zip(group, self._hear_until(Answer).digests, strict=True))
+            found += [p for a, (p, b) in zip(own, there, strict=False) if a != b]
+            self._shared.tally.compared(sum(piece.length for piece in group[: len(own)]))
         return found
 
     def _ask(self, question: Question, pieces: Sequence[Piece]) -> tuple[bytes | None, ...]:

@@ -140,11 +140,18 @@ class Sender:
         ]
         self._lanes[0].discard(extents)
 
-    def verify(self, ranges: Ranges) -> dict[int, tuple[Range, ...]]:
-        """Digest these at both ends; what differs, by disk. No entry: all of it is the same."""
+    def verify(self, ranges: Ranges, *, may_skip: bool = False) -> dict[int, tuple[Range, ...]]:
+        """Digest these at both ends; what differs, by disk. No entry: all of it is the same.
+
+        Where it `may_skip`, it ends as soon as that is ordered, with what it found until then.
+        """
         work = Work(plan(self._sources, ranges))
-        found = [piece for pieces in self._all(lambda lane: lane.verify(work)) for piece in pieces]
-        return _by_disk(found)
+
+        def is_over() -> bool:
+            return may_skip and self.control.orders.skip
+
+        found = self._all(lambda lane: lane.verify(work, is_over))
+        return _by_disk(piece for pieces in found for piece in pieces)
 
     def be_courteous(self, wanted: bool) -> None:
         """Whether to spare the source, as the options say, or to be as fast as can be."""
