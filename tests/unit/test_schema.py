@@ -1,16 +1,19 @@
 import contextlib
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from rehost.control.store import sources
+from rehost.control.store import migrate, revisions, sources
 from rehost.control.store.database import Database
 from rehost.control.store.schema import metadata
 from rehost.control.store.schema import sources as table
 from rehost.errors import DatabaseTooNew
 from tests.unit.identities import house
+
+OLDER = [f"{number:04}" for number in range(1, int(revisions.newest()))]
 
 
 @pytest.fixture
@@ -21,9 +24,62 @@ def database(database_url):
     database.close()
 
 
+def rows(db: sa.Connection) -> dict[str, list[dict[str, Any]]]:
+    """What is in each table that is not empty."""
+    content = {t.name: db.execute(sa.select(t).order_by(*t.primary_key)) for t in tables(db)}
+    named = {name: [dict(row._mapping) for row in result] for name, result in content.items()}
+    return {name: content for name, content in named.items() if content}
+
+
+def fill(db: sa.Connection) -> None:
+    """Put two rows into each table, whatever it is for."""
+    for each in tables(db):
+        for number in range(2):
+            db.execute(sa.insert(each).values(row_of(db, each, number)))
+
+
+def tables(db: sa.Connection) -> list[sa.Table]:
+    found = sa.MetaData()
+    found.reflect(db)
+    return [each for each in found.sorted_tables if each.name != "alembic_version"]
+
+
+def row_of(db: sa.Connection, each: sa.Table, number: int) -> dict[str, Any]:
+    return {c.name: value_of(db, c, number) for c in each.columns if not counts_itself(each, c)}
+
+
+def counts_itself(each: sa.Table, column: sa.Column[Any]) -> bool:
+    return isinstance(column.type, sa.Integer) and [*each.primary_key] == [column]
+
+
+def value_of(db: sa.Connection, column: sa.Column[Any], number: int) -> object:
+    for key in column.foreign_keys:
+        return db.execute(sa.select(key.column)).scalars().all()[number]
+    if issubclass(column.type.python_type, bool):
+        return False
+    return number if column.type.python_type is int else f"{number} {column.name}"[:16]
+
+
 def test_migrations_make_the_schema(database):
     with database.read() as db:
         assert compare_metadata(MigrationContext.configure(db), metadata) == []
+
+
+@pytest.mark.parametrize("revision", OLDER)
+def test_an_upgrade_from_each_older_schema_keeps_all_rows(database_url, revision):
+    database = Database(database_url)
+    with database.write() as db:
+        migrate.upgrade(db, revision)
+        fill(db)
+        before = rows(db)
+    assert before
+    database.upgrade()
+    with database.read() as db:
+        after = rows(db)
+        assert compare_metadata(MigrationContext.configure(db), metadata) == []
+    database.close()
+    for name, old in before.items():
+        assert [{c: row[c] for c in old[0]} for row in after[name]] == old
 
 
 def test_upgrade_twice_changes_nothing(database):
