@@ -203,6 +203,10 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             "also the disks of the target can be adjusted",
             f"{SOURCES}::test_disks_of_the_target_can_be_adjusted",
         ),
+        (
+            "what is chosen once the target of a task is made is of the next target",
+            f"{TASKS}::test_disks_chosen_once_the_target_is_made_are_of_the_next",
+        ),
     ),
     "DeleteServers": (
         (

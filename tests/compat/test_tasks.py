@@ -443,3 +443,17 @@ def test_lists_are_counted_and_filtered(rig: Rig):
     assert rig.call("GET", "/v3/tasks?state=SYNC_F_ROLLBACKING")["count"] == 0
     rig.call("POST", "/v3/tasks/delete", {"ids": ids[1:]})
     assert rig.call("GET", "/v3/tasks")["count"] == 1
+
+
+def test_disks_chosen_once_the_target_is_made_are_of_the_next(rig: Rig):
+    data = linux()["disks"][0] | {"name": "/dev/vdb", "device_use": "NORMAL", "os_disk": False,
+                                  "physical_volumes": []}  # fmt: skip
+    source_id = rig.source(disks=[*linux()["disks"], data])
+    task_id = rig.task(source_id, auto_start=True)
+    rig.until(lambda: rig.show(task_id)["target_server"]["vm_id"])
+    without = {"disks": [{"id": "/dev/vda", "need_migration": False}]}
+    rig.call("PUT", f"/v3/sources/{source_id}", without)
+    [next_one] = rig.shown(source_id)["init_target_server"]["disks"]
+    assert next_one["name"] == "/dev/vdb"
+    shown = [disk["name"] for disk in rig.show(task_id)["target_server"]["disks"]]
+    assert shown == ["/dev/vda", "/dev/vdb"]

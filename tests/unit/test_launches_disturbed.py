@@ -383,7 +383,7 @@ def test_target_without_a_layer_is_given_one_before_it_starts(home):
 def test_target_that_had_no_system_when_it_was_made_ready_is_not_started(home, monkeypatch):
     machines = Machines()
     with monkeypatch.context() as then:
-        then.setattr(targets, "has_system", lambda _: False)
+        then.setattr(targets, "has_system", lambda *_: False)
         then.setattr(Starts, "_started", lambda *_: None)
         driver, task_id = copied(home, machines)
     driver.turn()

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
@@ -6,12 +7,13 @@ import msgspec
 from rehost.control import targets
 from rehost.control.task_record import ConfigKey, Configuration, Settings, Task, fresh_run
 from rehost.control.wishes import SizedDisk, WantedNetwork, Wishes
-from rehost.model.disk import Disk
+from rehost.model.disk import DeviceUse, Disk
 from rehost.model.server import Facts, Firmware, Network, OsType, Report
+from rehost.model.target import DiskChoice
 from rehost.model.task import TaskState, TaskType
-from rehost.providers.base import Interface
+from rehost.providers.base import Interface, TargetDisk, TargetServer
 from rehost.stages.launch import parse
-from rehost.stages.recommend import recommend
+from rehost.stages.recommend import adjust, recommend
 
 GIB = 1 << 30
 REPORT = Report(
@@ -102,3 +104,22 @@ def test_cards_are_in_the_order_of_their_names_and_a_bond_is_none():
 def test_disk_is_never_smaller_than_the_sources():
     wished = Wishes(disks=(SizedDisk(name="system", index=0, size=GIB),))
     assert [disk.size for disk in targets.spec(TASK, source(), wished).disks] == [10 * GIB]
+
+
+def test_what_is_chosen_once_the_target_is_made_is_of_the_next():
+    uses = {"/dev/vda": DeviceUse.OS, "/dev/vdb": DeviceUse.NORMAL}
+    two = tuple(Disk(name=name, size=GIB, device_use=use) for name, use in uses.items())
+    report = replace(REPORT, disks=two)
+    without = DiskChoice(id="/dev/vda", need_migration=False)
+    left_out = source(report)
+    left_out.target = msgspec.json.encode(adjust(recommend(report), (without,))).decode()
+    made = TargetServer(
+        id="t-1",
+        name="t",
+        disks=tuple(TargetDisk(name=name, size=GIB, path=Path("/dev/zero")) for name in uses),
+    )
+    assert [d.name for d in targets.disks(TASK, left_out)] == ["/dev/vdb"]
+    assert not targets.starts(TASK, left_out)
+    task = replace(TASK, server=made)
+    assert [d.name for d in targets.disks(task, left_out)] == ["/dev/vda", "/dev/vdb"]
+    assert targets.starts(task, left_out)

@@ -319,7 +319,7 @@ class Runner:
 
     def _create(self, task: Task, source: Any) -> bool:  # noqa: ANN401 - a row
         """Have the target made; False if something else had to be noted first."""
-        if targets.has_system(source):
+        if targets.has_system(task, source):
             self._launching.insist_on_tools(*targets.conversion(task, source))
         with self._database.read() as db:
             spec = targets.wanted(db, task, source)

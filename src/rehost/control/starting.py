@@ -98,7 +98,7 @@ class Starts:
     def _prepared(self, task: Task, source: Any, launch: Launch) -> Launch | None:  # noqa: ANN401
         if launch.is_prepared:
             return launch
-        if not targets.has_system(source):
+        if not targets.has_system(task, source):
             # Should one be found later, it must not start: there is no layer to write to.
             return replace(launch, is_prepared=True, state=LaunchState.DONE)
         return self._launching.prepare(owner(task.id), launch, *targets.conversion(task, source))

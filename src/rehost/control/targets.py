@@ -10,17 +10,18 @@ import msgspec
 import sqlalchemy as sa
 
 from rehost.contract.transfer import TransferDisk
-from rehost.control.api.source_body import InitTargetServer
 from rehost.control.store import templates
 from rehost.control.task_record import ConfigKey, Task
 from rehost.control.wishes import Wishes
 from rehost.control.wishes import read as read_wishes
 from rehost.model.disk import DeviceUse
 from rehost.model.server import Facts, Firmware, Network, Report
+from rehost.model.target import RecommendedTarget, TargetDisk
 from rehost.providers.base import DiskSpec, Interface, TargetServer, TargetSpec
 from rehost.stages import launch
 from rehost.stages.convert import Options, cards
 from rehost.stages.launch import Probe
+from rehost.stages.recommend import recommend
 from rehost.task_errors import SourceDiskGone, TargetTooSmall
 
 MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
@@ -67,7 +68,7 @@ def spec(task: Task, source: Any, wishes: Wishes = Wishes()) -> TargetSpec:  # n
 
 def sizes(task: Task, source: Any, wishes: Wishes) -> dict[str, int]:  # noqa: ANN401 - a row
     """The target's disks by name, in its order, in bytes: the largest of what anybody wants."""
-    recommended = msgspec.json.decode(source.target, type=InitTargetServer)
+    recommended = msgspec.json.decode(source.target, type=RecommendedTarget)
     asked = {disk.name: disk.size or 0 for disk in task.settings.target_disks}
     places = {disk.name: number for number, disk in enumerate(recommended.disks)}
     return {
@@ -96,15 +97,26 @@ def transfer(server: TargetServer, source: Any) -> tuple[TransferDisk, ...]:  # 
     return tuple(_checked(server, sizes))
 
 
-def has_system(source: Any) -> bool:  # noqa: ANN401 - a row
+def disks(task: Task, source: Any) -> tuple[TargetDisk, ...]:  # noqa: ANN401 - a row
+    """Those of the source that the target has, or is to have, as they are recommended.
+
+    What operators choose for a source is for the targets that are made from then on.
+    """
+    if task.server is None:
+        return msgspec.json.decode(source.target, type=RecommendedTarget).disks
+    made = {disk.name for disk in task.server.disks}
+    report = msgspec.json.decode(source.report, type=Report)
+    return tuple(disk for disk in recommend(report).disks if disk.name in made)
+
+
+def has_system(task: Task, source: Any) -> bool:  # noqa: ANN401 - a row
     """Whether the disks that are migrated have a system on them, which can start."""
-    recommended = msgspec.json.decode(source.target, type=InitTargetServer)
-    return any(disk.device_use in SYSTEM for disk in recommended.disks)
+    return any(disk.device_use in SYSTEM for disk in disks(task, source))
 
 
 def starts(task: Task, source: Any) -> bool:  # noqa: ANN401 - a row
     """Whether the target is to be started in the end."""
-    return task.settings.start_target_server and has_system(source)
+    return task.settings.start_target_server and has_system(task, source)
 
 
 def options(task: Task, report: Report) -> Options:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from rehost.control import tasks, trials
+from rehost.control import targets, tasks, trials
 from rehost.control.api.source_body import InitTargetServer, Millis
 from rehost.control.api.task_body import (
     ConfigBody,
@@ -17,6 +17,7 @@ from rehost.control.api.task_body import (
 )
 from rehost.control.clock import now_ms
 from rehost.control.task_record import PhaseState, Task
+from rehost.model import target as model
 from rehost.model.disk import DeviceUse, Partition, VolumeGroup
 from rehost.model.server import OsType
 from rehost.model.source import MigrationCycle, SourceState
@@ -299,7 +300,7 @@ def _target(task: Task, source: sa.Row[Any], sizes: dict[str, int]) -> TaskTarge
     return TaskTargetServer(
         **_target_named(task, source),
         system_dir=report.get("system_dir") or "",
-        disks=tuple(_disks(task, recommended, report, sizes)),
+        disks=tuple(_disks(task, targets.disks(task, source), report, sizes)),
         volume_groups=recommended.volume_groups,
         btrfs_list=tuple(b["name"] for b in report.get("btrfs_list") or () if b.get("name")),
         image_disk_id=task.settings.image_disk_id,
@@ -308,7 +309,10 @@ def _target(task: Task, source: sa.Row[Any], sizes: dict[str, int]) -> TaskTarge
 
 
 def _disks(
-    task: Task, recommended: InitTargetServer, report: dict[str, Any], sizes: dict[str, int]
+    task: Task,
+    migrated: tuple[model.TargetDisk, ...],
+    report: dict[str, Any],
+    sizes: dict[str, int],
 ) -> Iterator[TargetDisk]:
     server = task.server
     made = {d.name: d.size for d in server.disks} if server else {}
@@ -316,7 +320,7 @@ def _disks(
     if server:
         ids |= {d.name: f"{server.id}/{d.path.name}" for d in server.disks}
     described = {d["name"]: d for d in report.get("disks") or ()}
-    for number, disk in enumerate(recommended.disks):
+    for number, disk in enumerate(migrated):
         known = described.get(disk.name, {})
         yield TargetDisk(
             id=number,
@@ -324,7 +328,7 @@ def _disks(
             disk_id=ids.get(disk.name),
             name=disk.name,
             physical_volumes=tuple(_volume(n, v) for n, v in enumerate(disk.physical_volumes)),
-            size=made.get(disk.name, sizes[disk.name]),
+            size=made[disk.name] if made else sizes[disk.name],
             used_size=disk.used_size,
             disk_index=str(number),
             os_disk=known.get("os_disk"),
