@@ -81,6 +81,20 @@ def test_targets_are_told_with_their_tasks_and_where_they_lie(home, rehost, disk
         assert word in shown
 
 
+def test_a_name_from_a_source_does_not_move_the_cursor(home, rehost, disks, monkeypatch):
+    server = disks.create(replace(SPEC, task_id="left-1", name="a\x1b[2J", source="b\x9b2J\n (s)"))
+    for words in (("list",), ("show", server.id)):
+        shown = rehost(*words)
+        assert "a�[2J" in shown
+        assert "b�2J� (s)" in shown
+    monkeypatch.setenv("REHOST_DATA", str(home.data))
+    for words, answer in ((("start",), ""), (("delete",), "y\n")):
+        asked = ("targets", *words, server.id)
+        said = CliRunner().invoke(admin.commands, asked, input=answer).stderr
+        assert "a�[2J" in said
+        assert "\x1b" not in said
+
+
 def test_targets_are_named_by_how_their_ids_begin(rehost, disks):
     for task_id in ("aa1", "aa2", "aa"):
         made(disks, task_id)

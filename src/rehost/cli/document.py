@@ -1,7 +1,8 @@
 """Reading decoded JSON of any SMS v3 service: a field may be absent, null, or not as documented."""
 
-import unicodedata
 from typing import Any
+
+from rehost.model.printable import printable
 
 Json = dict[str, Any]
 
@@ -10,12 +11,6 @@ def text(document: Json, name: str) -> str:
     """ "" if absent."""
     value = document.get(name)
     return "" if value is None else printable(value)
-
-
-def printable(value: object) -> str:
-    """As text. Control characters are replaced: names come from other people's machines, and must
-    not move the cursor of an administrator's terminal."""
-    return "".join("\ufffd" if unicodedata.category(c) == "Cc" else c for c in str(value))
 
 
 def texts(document: Json, name: str) -> list[str]:

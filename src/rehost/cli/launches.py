@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rehost.cli import units
-from rehost.cli.document import Json, is_true, number, part, printable, rows, text, texts
+from rehost.cli.document import Json, is_true, number, part, rows, text, texts
 from rehost.cli.look import Look
+from rehost.model.printable import printable
 
 UNDER_WAY = ("wanted", "cloning", "starting", "clearing")
 STATES = {

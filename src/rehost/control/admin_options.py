@@ -71,10 +71,15 @@ def _local_user() -> str:
 
 def say(sentence: str) -> None:
     """What was done, for people; standard output is for programs."""
-    print(sentence, file=sys.stderr)
+    from rehost.model.printable import printable
+
+    print(printable(sentence), file=sys.stderr)
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    for row in (head, *rows):
+    from rehost.model.printable import printable
+
+    clean = [tuple(map(printable, row)) for row in (head, *rows)]
+    widths = [max(len(row[i]) for row in clean) for i in range(len(head))]
+    for row in clean:
         print("  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip())

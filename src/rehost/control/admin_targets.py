@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rehost.control.admin_options import Config, Data, note, opened, say, table
+from rehost.model.printable import printable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -77,7 +78,7 @@ def show(server: Server, data: Data = None, config: Config = None) -> None:
         said = f"{disk.path}, {_gib(disk.size)}{layer if target.layered else ''}"
         lines.append((f"disk {disk.name}", said))
     width = max(len(name) for name, _ in lines)
-    print("\n".join(f"{name:<{width}}  {value}" for name, value in lines))
+    print("\n".join(f"{name:<{width}}  {printable(value)}" for name, value in lines))
 
 
 @commands.command("start")
@@ -134,7 +135,8 @@ def delete(
     what = f"target {target.server.name} ({target.server.id}), {_gib(target.used)}"
     if not yes:
         print(f"Its disks are in {target.folder}.", file=sys.stderr)
-        typer.confirm(f"Delete {what}, and all that is on it?", abort=True, err=True)
+        question = f"Delete {what}, and all that is on it?"
+        typer.confirm(printable(question), abort=True, err=True)
         # A test may have been begun while this waited for an answer.
         _insist_on_deletable(target, data, config)
     provider.delete(target.server.id)
