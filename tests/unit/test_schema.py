@@ -1,4 +1,7 @@
 import contextlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -103,6 +106,27 @@ def test_a_transaction_that_fails_leaves_nothing(database):
         db.execute(sa.text("SELECT 1")).scalar_one() / 0
     with database.read() as db:
         assert db.execute(sa.text("SELECT count(*) FROM domains")).scalar_one() == 0
+
+
+def test_many_that_wait_to_write_keep_nobody_from_reading(database):
+    waiting = threading.Barrier(21)
+
+    def write() -> None:
+        waiting.wait()
+        with database.write():
+            pass
+
+    with ThreadPoolExecutor(20) as crowd:
+        with database.write():
+            writers = [crowd.submit(write) for _ in range(20)]
+            waiting.wait()
+            time.sleep(0.5)  # each has its connection, or waits for one
+            began = time.monotonic()
+            with database.read() as db:
+                assert db.execute(sa.text("SELECT 1")).scalar_one() == 1
+            assert time.monotonic() - began < 3
+        for writer in writers:
+            writer.result()
 
 
 QUERIES = [

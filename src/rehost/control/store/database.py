@@ -13,6 +13,9 @@ from rehost.errors import BadConfiguration, DatabaseUnavailable
 if TYPE_CHECKING:
     from rehost.control.store.migrate import Schema
 
+# Connections at once, beside five: one for each thread of a process. Those that wait for the one
+# writer hold one, too, and must not keep others from reading.
+OVERFLOW = 35
 FORMS = "give sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
 
 
@@ -75,7 +78,7 @@ def _open(url: str) -> tuple[sa.Engine, dict[str, Any]]:
     except (sa.exc.ArgumentError, ValueError) as e:
         raise BadConfiguration(f"option database: not a URL; {FORMS}") from e
     if parsed.drivername == "sqlite":
-        engine = sa.create_engine(parsed)
+        engine = sa.create_engine(parsed, max_overflow=OVERFLOW)
         sa.event.listen(engine, "connect", _tune)
         sa.event.listen(engine, "begin", _begin)
         return engine, {}
@@ -84,7 +87,7 @@ def _open(url: str) -> tuple[sa.Engine, dict[str, Any]]:
 
         # One state of all tables, as SQLite's transactions see.
         reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        return postgresql.open_engine(parsed), reading
+        return postgresql.open_engine(parsed, max_overflow=OVERFLOW), reading
     raise BadConfiguration(f"option database: {parsed.drivername} is not supported; {FORMS}")
 
 

@@ -20,7 +20,7 @@ REFUSALS = (
 )
 
 
-def open_engine(url: sa.URL) -> sa.Engine:
+def open_engine(url: sa.URL, *, max_overflow: int) -> sa.Engine:
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         # Writers read what was committed before they got the lock; an older snapshot would lie.
@@ -28,6 +28,7 @@ def open_engine(url: sa.URL) -> sa.Engine:
         connect_args=_patience(BUSY_S) | {"options": f"-c lock_timeout={BUSY_S}s"},
         pool_pre_ping=True,  # the server may have been restarted
         pool_timeout=BUSY_S,
+        max_overflow=max_overflow,
     )
     sa.event.listen(engine, "begin", _begin)
     return engine
