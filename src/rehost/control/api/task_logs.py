@@ -56,10 +56,14 @@ def upload_log(ctx: Context, task_id: str, body: bytes) -> Done:
     file = path(ctx.services, task_id)
     file.parent.mkdir(mode=0o700, exist_ok=True)
     write_atomically(file, body, mode=0o600)
-    with ctx.services.database.write() as db:
-        task = tasks.visible(db, ctx.caller, task_id)
-        log = replace(task.log, size=len(body), uploaded_at=now_ms())
-        tasks.save(db, task, replace(task, log=log))
+    try:
+        with ctx.services.database.write() as db:
+            task = tasks.visible(db, ctx.caller, task_id)
+            log = replace(task.log, size=len(body), uploaded_at=now_ms())
+            tasks.save(db, task, replace(task, log=log))
+    except TaskNotFound:
+        file.unlink(missing_ok=True)  # deleted meanwhile, and what it left may be removed already
+        raise
     return Done()
 
 
