@@ -171,6 +171,7 @@ def test_what_an_administrator_does_is_in_the_audit_trail(rehost, database):
     access = rehost("user", "key", "create", "ann").split()[1]
     rehost("user", "disable", "ann")
     rehost("role", "create", "watcher")
+    rehost("role", "change", "watcher", "--allow", "sms:server:*", "--deny", "sms:server:delete")
     rehost("user", "grant", "ann", "--role", "watcher")
     with pytest.raises(IdentityNotFound):
         rehost("user", "delete", "bob")
@@ -181,7 +182,8 @@ def test_what_an_administrator_does_is_in_the_audit_trail(rehost, database):
         ("createUser", "ann: operator of default"),
         ("createAccessKey", f"ann {access}"),
         ("disableUser", "ann"),
-        ("createRole", "watcher"),
+        ("createRole", "watcher: nothing"),
+        ("changeRole", "watcher: sms:server:*; not sms:server:delete"),
         ("grantRole", "ann: watcher of default"),
     ]
     assert {(e.caller_kind, e.caller) for e in entries} == {

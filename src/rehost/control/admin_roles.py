@@ -50,7 +50,7 @@ def create_role(  # noqa: PLR0913, PLR0917 - each is an option
     with opened(data, config, create=True) as local, local.database.write() as db:
         identity.ensure_defaults(db)
         role = roles.create_role(db, name, identity.require_domain(db, domain), wanted)
-        note(db, role.domain, "createRole", "roles", name)
+        note(db, role.domain, "createRole", "roles", f"{name}: {_summary(wanted)}")
     say(f"Created role {name} in domain {domain}: {_amount(len(role.policy.actions()))}.")
 
 
@@ -71,7 +71,7 @@ def change_role(  # noqa: PLR0913, PLR0917 - each is an option
         role = roles.require_role(db, name, domain=domain)
         wanted = role.policy.changed(allow=allow or (), deny=deny or (), remove=remove or ())
         roles.change_role(db, role, wanted)
-        note(db, role.domain, "changeRole", "roles", name)
+        note(db, role.domain, "changeRole", "roles", f"{name}: {_summary(wanted)}")
     say(f"Role {name} of domain {domain} now: {_amount(len(wanted.actions()))}.")
 
 
