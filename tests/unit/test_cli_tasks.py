@@ -159,7 +159,8 @@ def test_show_says_how_far_each_part_is(logged_in, rehost):
 
 
 def test_create_sends_what_the_api_needs_and_prints_the_id(logged_in, rehost):
-    code, out, err = rehost("tasks", "create", "web", "--syncing", "--speed-limit", "100")
+    words = ("--syncing", "--speed-limit", "100", "--priority", "2", "--compare")
+    code, out, err = rehost("tasks", "create", "web", *words)
     assert (code, out) == (Exit.OK, WEB_ID + "\n")
     assert f"rehost tasks start {WEB_ID[:8]}" in err
     [(path, body)] = sent(logged_in)
@@ -176,6 +177,8 @@ def test_create_sends_what_the_api_needs_and_prints_the_id(logged_in, rehost):
         "project_name": "default",
         "syncing": True,
         "speed_limit": 100,
+        "priority": 2,
+        "is_need_consistency_check": True,
     }
 
 
@@ -195,12 +198,19 @@ def test_a_task_is_named_like_its_source_as_far_as_the_api_takes_it(
     assert sent(logged_in)[0][1]["name"] == name
 
 
-@pytest.mark.parametrize("operation", ["start", "stop", "restart", "sync"])
+@pytest.mark.parametrize("operation", ["start", "stop", "restart", "sync", "cutover", "skip"])
 def test_actions_reach_each_task_once(logged_in, rehost, operation):
     assert rehost("tasks", operation, "web", "db", "bbbb1")[0] == Exit.OK
     assert sent(logged_in) == [
         (f"/v3/tasks/{task_id}/action", {"operation": operation}) for task_id in (WEB_ID, DB_ID)
     ]
+
+
+@pytest.mark.parametrize("operation", ["sync", "cutover"])
+def test_comparing_once_more_is_asked_for(logged_in, rehost, operation):
+    assert rehost("tasks", operation, "web", "--compare")[0] == Exit.OK
+    body = {"operation": operation, "is_need_consistency_check": True}
+    assert sent(logged_in) == [(f"/v3/tasks/{WEB_ID}/action", body)]
 
 
 def test_only_one_task_is_watched(logged_in, rehost):

@@ -1,4 +1,4 @@
-"""rehost tasks: create, list, show, watch, start … cutover, limit, logs, delete."""
+"""rehost tasks: create, list, show, watch, start … cutover, skip, limit, logs, delete."""
 
 import re
 from pathlib import Path
@@ -36,6 +36,10 @@ Tasks = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's JSON.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Stay, and show how it goes.")]
+Compare = Annotated[
+    bool,
+    typer.Option("--compare", help="Compare source and target once more before the last changes."),
+]
 Interval = Annotated[float, typer.Option(min=0.2, max=3600, help="Seconds between two looks.")]
 LONGEST_NAME = 20
 NOT_IN_NAMES = re.compile(r"[^\u4e00-\u9fa5A-Za-z0-9_-]+")
@@ -80,6 +84,11 @@ def create(  # noqa: PLR0913 - what a task can be told
     speed_limit: Annotated[
         int | None, typer.Option(min=0, max=10000, help="Mbit/s at any time of day; 0: none.")
     ] = None,
+    priority: Annotated[
+        int | None,
+        typer.Option(min=0, max=2, help="Beside the source's own work: 0 low, 2 high. [1]"),
+    ] = None,
+    compare: Compare = False,
     start: Annotated[bool, typer.Option("--start", help="Start it at once.")] = False,
     watch: Watch = False,
 ) -> None:
@@ -94,6 +103,8 @@ def create(  # noqa: PLR0913 - what a task can be told
         "start_target_server": start_target,
         "speed_limit": speed_limit,
         "vm_template_id": template_id(client, template) if template else None,
+        "priority": priority,
+        "is_need_consistency_check": compare or None,
         "auto_start": start or None,
     }
     body = {
@@ -210,15 +221,21 @@ def restart(tasks: Tasks, watch: Watch = False) -> None:
 
 
 @commands.command()
-def sync(tasks: Tasks, watch: Watch = False) -> None:
+def sync(tasks: Tasks, compare: Compare = False, watch: Watch = False) -> None:
     """Copy once more what has changed since the migration."""
-    act(tasks, "sync", "Synchronizing", watch=watch)
+    act(tasks, "sync", "Synchronizing", watch=watch, **_comparing(compare))
 
 
 @commands.command()
-def cutover(tasks: Tasks, watch: Watch = False) -> None:
+def cutover(tasks: Tasks, compare: Compare = False, watch: Watch = False) -> None:
     """Bring targets up instead of their sources: the last changes, then the targets are started."""
-    act(tasks, "cutover", "Cutting over", watch=watch)
+    act(tasks, "cutover", "Cutting over", watch=watch, **_comparing(compare))
+
+
+@commands.command()
+def skip(tasks: Tasks) -> None:
+    """End the comparison of source and target that is under way, or leave the next one out."""
+    act(tasks, "skip", "Told not to compare")
 
 
 @commands.command()
@@ -300,13 +317,14 @@ def act(
     *,
     watch: bool = False,
     template: str | None = None,
+    **more: Any,  # noqa: ANN401 - JSON
 ) -> None:
-    """Have the service do something with tasks, and say so."""
+    """Have the service do something with tasks, and say so. `more` is of the request's body."""
     if watch and len(wanted) > 1:
         raise InvalidRequest("--watch shows one task; name one")
     client = session.connect()
     ids = list(dict.fromkeys(task_id(client, task) for task in wanted))
-    body = {"operation": operation}
+    body = {"operation": operation, **more}
     if template:
         body["template_id"] = template_id(client, template)
     for one in ids:
@@ -314,6 +332,11 @@ def act(
         output.note(f"{said}: {one}.")
     if watch:
         _watch(client, ids[0])
+
+
+def _comparing(wanted: bool) -> Json:
+    """What was said when the task was made stays, unless it is said again."""
+    return {"is_need_consistency_check": True} if wanted else {}
 
 
 def _watch(
