@@ -312,3 +312,21 @@ def test_template_that_cannot_be_followed_is_refused_with_its_task(rig: Rig, wro
     task = rig.until_state(task_id, "MIGRATE_FAIL")
     assert json.loads(task["error_json"])["error_code"] == "REHOST.7106"
     assert named in task["error_json"]
+
+
+def test_nothing_is_copied_before_the_target_is_ready(make_service: Callable[..., Service]):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        crowded = make_service("--provider", "null", "--receiver-ports", f"{port}-{port}")
+        rig = Rig(crowded, crowded.token(project="crowded"))
+        source_id = rig.source(**small())
+        task_id = rig.task(source_id, auto_start=True, start_target_server=False)
+        assert rig.command(source_id) == "START"
+        told = {"command_name": "START", "result": "success", "result_detail": {}}
+        early = rig.refused("POST", f"/v3/sources/{source_id}/command_result", told)
+        assert early[:2] == (400, "SMS.2009")
+        assert rig.show(task_id)["state"] == "RUNNING"
+    rig.until(lambda: rig.transfer(task_id))
+    rig.result(source_id, "START")
+    rig.until_state(task_id, "MIGRATE_SUCCESS")

@@ -411,11 +411,12 @@ def test_a_command_whose_answer_was_lost_comes_again(rig: Rig):
 
 def test_an_agent_that_starts_anew_is_told_again_what_it_has_not_answered(rig: Rig):
     source_id = rig.source()
-    rig.task(source_id, auto_start=True)
+    task_id = rig.task(source_id, auto_start=True)
     assert rig.command(source_id) == "START"
     assert rig.command(source_id) == "TASK_NOT_STARTED"
     rig.call("POST", "/v3/sources", linux(id=source_id))
     assert rig.command(source_id) == "START"
+    rig.until(lambda: rig.transfer(task_id))
     rig.result(source_id, "START")
     rig.call("POST", "/v3/sources", linux(id=source_id))
     assert rig.command(source_id) != "START"

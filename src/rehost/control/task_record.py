@@ -300,6 +300,12 @@ class Task:
         return progress(self.flow, {p.name: p.progress for p in self.run.phases})
 
     @property
+    def is_being_made(self) -> bool:
+        """Its target is not ready yet to be copied to."""
+        first = self.flow.index(agent_phases(self.flow)[0])
+        return not all(self.run.phase(phase.name).is_done for phase in self.flow[:first])
+
+    @property
     def copying(self) -> PhaseState:
         """The agent's first phase: to copy all that is used."""
         return self.run.phase(agent_phases(self.flow)[0].name)

@@ -17,6 +17,7 @@ from rehost.control.store.hot import HotReader
 from rehost.errors import CommandMismatch, SourceNotFound
 from rehost.model.limits import Long, Name
 from rehost.model.source import SourceState
+from rehost.stages.task import Command
 
 STATE = "SELECT project_id, connected, state FROM sources WHERE id = ?"
 AGENT_FAILED = "REHOST.6007"  # an agent's failure without a code of its own
@@ -137,11 +138,13 @@ def update_command_result(ctx: Context, server_id: str, body: CommandBody) -> Do
 
 
 def _tell_task(db: sa.Connection, command: Any, body: CommandBody) -> None:  # noqa: ANN401 - a row
-    """Let the task that the command was of go on."""
+    """Let the task that the command was of go on. Raises CommandMismatch if that cannot be."""
     task_id = msgspec.json.decode(command.param).get("task_id", "")
     if (task := task_table.get(db, task_id)) is None:
         return
     success = body.result is CommandResult.SUCCESS
+    if success and command.name in (Command.START, Command.SYNC) and task.is_being_made:
+        raise CommandMismatch("nothing can have been copied: the target is not ready yet")
     tasks.answered(db, task, command.name, success=success, error=_error(body.result_detail))
 
 
