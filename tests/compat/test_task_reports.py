@@ -56,6 +56,14 @@ def test_progress_shows_at_once_in_task_and_source(rig: Rig):
     assert (source["state"], source["migration_cycle"]) == ("replicate", "replicating")
 
 
+def test_the_end_of_what_takes_for_ever_is_a_number_that_clients_can_read(rig: Rig):
+    task_id, source_id, token = running(rig)
+    longest = 2**63 - 1
+    rig.progress(task_id, 1, token, remain_time=longest)
+    assert rig.show(task_id)["estimate_complete_time"] == longest
+    assert rig.shown(source_id)["current_task"]["estimate_complete_time"] == longest
+
+
 def test_progress_of_a_task_at_rest_changes_nothing(rig: Rig, task_id: str):
     before = rig.show(task_id)
     rig.progress(task_id, 50)

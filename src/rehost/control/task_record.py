@@ -10,6 +10,7 @@ from rehost.contract.transfer import TransferDisk
 from rehost.errors import Error
 from rehost.flow import FLOWS, Phase, Runner, progress
 from rehost.model.disk import Btrfs, VolumeGroup
+from rehost.model.limits import LONGEST
 from rehost.model.server import OsType
 from rehost.model.speed import SpeedRow
 from rehost.model.task import CloneServer, LogCollectStatus, TaskState, TaskType
@@ -129,6 +130,13 @@ class Run:
     agent_mem_usage: float | None = None
     total_disk_io: float | None = None
     agent_disk_io: float | None = None
+
+    @property
+    def estimate(self) -> int | None:
+        """When it will be complete, as of the agent's last report; ms since the epoch."""
+        if self.remain_time is None or self.reported_at is None:
+            return None
+        return min(self.reported_at + self.remain_time * 1000, LONGEST)
 
     def phase(self, name: str) -> PhaseState:
         return next(phase for phase in self.phases if phase.name == name)

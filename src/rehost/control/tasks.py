@@ -247,7 +247,7 @@ def shown(task: Task) -> CurrentTask:
         use_public_ip=settings.use_public_ip,
         clone_server=trials.shown(task),
         subtask_info=subtask_info(task),
-        estimate_complete_time=estimate(task),
+        estimate_complete_time=run.estimate,
         compress_rate=run.compress_rate,
         remain_seconds=run.remain_time,
         log_bucket=task.log.bucket or None,
@@ -258,14 +258,6 @@ def shown(task: Task) -> CurrentTask:
 
 def target_id(task: Task) -> str:
     return task.server.id if task.server is not None else task.settings.target_vm_id
-
-
-def estimate(task: Task) -> int | None:
-    """When it will be complete, as of the agent's last report; ms since the epoch."""
-    run = task.run
-    if run.remain_time is None or run.reported_at is None:
-        return None
-    return run.reported_at + run.remain_time * 1000
 
 
 def subtask_info(task: Task) -> str:

@@ -18,6 +18,7 @@ except ImportError:
 
 
 __all__ = [
+    "LONGEST",
     "WORD",
     "Count",
     "Int",
@@ -36,7 +37,8 @@ Name = Annotated[str, Meta(min_length=1, max_length=255)]
 # Letters of any script, digits, "_" and "-". "$" would also stand before a last newline.
 WORD = r"^[\w-]+(?![\s\S])"
 WordName = Annotated[str, Meta(min_length=1, max_length=255, pattern=WORD)]
-Long = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+LONGEST = 2**63 - 1
+Long = Annotated[int, Meta(ge=0, le=LONGEST)]
 Int = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Count = Annotated[int, Meta(ge=0, le=65535)]
 

@@ -238,7 +238,7 @@ def _common(task: Task) -> dict[str, Any]:
         "start_target_server": settings.start_target_server,
         "enterprise_project_id": task.enterprise_project_id,
         "migration_ip": settings.migration_ip,
-        "estimate_complete_time": tasks.estimate(task),
+        "estimate_complete_time": task.run.estimate,
         "create_date": task.create_date,
         "error_json": task.error,
         "total_time": _seconds(task),
