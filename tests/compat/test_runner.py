@@ -308,10 +308,12 @@ def test_template_that_cannot_be_followed_is_refused_with_its_task(rig: Rig, wro
     # Whoever changes it later is not asked about its tasks.
     rig.call("PUT", f"/v3/vm/templates/{good}", {"template": {"name": "t", **wrong}})
     assert rig.show(task_id)["target_server"]["disks"][0]["size"] == 1 << 30
-    rig.act(task_id, "start")
-    task = rig.until_state(task_id, "MIGRATE_FAIL")
-    assert json.loads(task["error_json"])["error_code"] == "REHOST.7106"
-    assert named in task["error_json"]
+    path = f"/v3/tasks/{task_id}/action"
+    status, code, message = rig.refused("POST", path, {"operation": "start"})
+    assert (status, code, named in message) == (400, "REHOST.7106", True)
+    rig.call("DELETE", f"/v3/vm/templates/{good}")
+    assert rig.refused("POST", path, {"operation": "start"})[0] == 404
+    assert rig.show(task_id)["state"] == "READY"
 
 
 def test_nothing_is_copied_before_the_target_is_ready(make_service: Callable[..., Service]):

@@ -440,3 +440,15 @@ def test_a_result_counts_though_the_agent_has_registered_anew_meanwhile(rig: Rig
     rig.result(source_id, "START", "fail", command_id=start)
     assert rig.show(task_id)["state"] == "MIGRATE_FAIL"
     assert rig.command(source_id) == "TASK_NOT_STARTED"
+
+
+def test_the_id_of_a_command_may_come_back_as_a_number(rig: Rig):
+    source_id = rig.source()
+    rig.task(source_id, auto_start=True)
+    start = rig.call("GET", f"/v3/sources/{source_id}/command")["command_param"]["command_id"]
+    path = f"/v3/sources/{source_id}/command_result"
+    told = {"command_name": "START", "result": "fail"}
+    for wrong in (int(start) + 1, [start], True):
+        said = told | {"result_detail": {"command_id": wrong}}
+        assert rig.refused("POST", path, said)[:2] == (400, "SMS.2009")
+    rig.result(source_id, "START", "fail", command_id=int(start))

@@ -125,7 +125,7 @@ def update_command_result(ctx: Context, server_id: str, body: CommandBody) -> Do
         registration.visible(db, ctx.caller, server_id)
         waiting = commands.handed_out(db, server_id, body.command_name)
         said = body.result_detail.get("command_id")
-        command = next((c for c in waiting if said in (None, str(c.id))), None)
+        command = next((c for c in waiting if said is None or str(said) == str(c.id)), None)
         if command is None:
             raise CommandMismatch(
                 f"no command {body.command_name!r} waits for a result from this source server"

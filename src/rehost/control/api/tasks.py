@@ -241,6 +241,8 @@ def update_task_status(ctx: Context, task_id: str, body: UpdateTaskStatusReq) ->
         told = _with_check(db, _with_template(db, task, body), body)
         after = tasks.act(db, told, body.operation, wishes=_of_copy(db, task, body))
         _require_way(ctx, after, body.operation)
+        if body.operation in tasks.STARTS and after.server is None:
+            targets.wishes(db, after, after.settings.vm_template_id)
     ctx.services.wake_runner()
     return Done()
 
