@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from rehost.agent.configuration import wishes
+from rehost.control.store.schema import consistency_results
 from rehost.control.task_record import ConfigKey
 from tests.compat.bodies import linux
 from tests.compat.conftest import Service
@@ -327,6 +329,17 @@ def test_consistency_results_are_shown_and_exported(rig: Rig):
     assert refused[:2] == (404, "SMS.2252")
     status, _, message = rig.refused("POST", export, {"task_info": [{}]})
     assert (status, "task_info[0]" in message) == (400, True)
+
+
+def test_no_more_than_the_last_consistency_results_are_kept(rig: Rig):
+    source_id, agent = rig.agent()
+    path = f"/v3/tasks/{rig.task(source_id)}/consistency-result"
+    for _ in range(3):
+        rig.call("POST", path, {"consistency_result": [RESULT]}, agent)
+    assert len(rig.call("GET", path)["result_list"]) == 1
+    with rig.service.house() as opened, opened.database.read() as db:
+        task_ids = db.execute(sa.select(consistency_results.c.task_id)).scalars().all()
+    assert len(task_ids) == len(set(task_ids))
 
 
 def test_a_source_has_consistency_results_as_long_as_its_task_has(rig: Rig):
