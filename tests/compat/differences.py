@@ -97,10 +97,6 @@ DEPARTURES: dict[str, tuple[tuple[str, str], ...]] = {
             f"{TASKS}::test_places_of_a_task_are_kept_and_it_belongs_to_its_source_s_project",
         ),
         (
-            "what is copied is always compared, whatever is_need_consistency_check says",
-            "tests/unit/test_agent_replication.py::test_what_is_copied_is_always_compared",
-        ),
-        (
             "use_public_ip is kept and changes nothing: the service has one address",
             f"{DESTINATION}::test_a_public_address_is_not_asked_for",
         ),
