@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from rehost.control.store import commands
-from rehost.control.store.schema import consistency_results
+from rehost.control.store.schema import audit, consistency_results
 from tests.migration.rig import MIB, differing, make_disk
 from tests.points import database_of
 
@@ -21,14 +21,18 @@ def damage(target):
         file.write(b"not what was sent")
 
 
-def history(service, task_id):
-    """How many blocks each comparison found different, the oldest first."""
+def compared(service, task_id):
+    """How many comparisons were told, and how many blocks the last one found different."""
     with database_of(service) as database, database.read() as db:
-        query = sa.select(consistency_results.c.result).where(
+        told = sa.select(sa.func.count()).where(
+            audit.c.event == "UpdateConsistencyResult", audit.c.resource_id == task_id
+        )
+        last = sa.select(consistency_results.c.result).where(
             consistency_results.c.task_id == task_id
         )
-        rows = db.execute(query.order_by(consistency_results.c.number)).scalars()
-        return [json.loads(row)[0]["num_different_files"] for row in rows]
+        result = db.execute(last).scalar()
+        blocks = json.loads(result)[0]["num_different_files"] if result else None
+        return db.execute(told).scalar_one(), blocks
 
 
 def end(machine, task_id, **wish):
@@ -51,7 +55,7 @@ def machine(image, make_service, make_machine):
 def in_step(machine, **more):
     task_id = machine.task(syncing=True, **more)
     machine.rig.until_state(task_id, "SYNCING")
-    machine.until(lambda: history(machine.service, task_id))
+    machine.until(lambda: compared(machine.service, task_id)[0])
     return task_id
 
 
@@ -68,7 +72,7 @@ def test_damage_since_the_first_copy_is_found_told_and_mended(made, wish, image,
     damage(machine.target(task_id))
     end(machine, task_id, **wish)
     assert differing(image, machine.target(task_id)) == []
-    assert history(machine.service, task_id) == [0, 1]
+    assert compared(machine.service, task_id) == (2, 1)
     path = f"/v3/tasks/{task_id}/consistency-result"
     [row] = map(json.loads, machine.rig.call("GET", path)["result_list"])
     assert (row["num_total_files"], row["num_different_files"]) == (SIZE // MIB, 1)
@@ -84,7 +88,7 @@ def test_what_is_not_asked_for_is_not_done(made, wish, image, machine):
     damage(machine.target(task_id))
     end(machine, task_id, **wish)
     assert differing(image, machine.target(task_id)) == [DAMAGED]
-    assert history(machine.service, task_id) == [0]
+    assert compared(machine.service, task_id) == (1, 0)
 
 
 def test_one_comparison_is_enough_where_it_was_made_just_now(machine):
@@ -95,7 +99,7 @@ def test_one_comparison_is_enough_where_it_was_made_just_now(machine):
     machine.rig.call("POST", f"/v3/tasks/{task_id}/action", told)
     machine.rig.until_state(task_id, "SYNC_SUCCESS")
     # One by each command.
-    assert history(machine.service, task_id) == [0, 0]
+    assert compared(machine.service, task_id) == (2, 0)
 
 
 def test_an_agent_that_is_killed_before_it_ends_compares_once(image, machine):
@@ -107,7 +111,7 @@ def test_an_agent_that_is_killed_before_it_ends_compares_once(image, machine):
     task = machine.until_ended(task_id)
     assert task["state"] == "SYNC_SUCCESS", task["error_json"]
     assert differing(image, machine.target(task_id)) == []
-    assert history(machine.service, task_id) == [0, 1]
+    assert compared(machine.service, task_id) == (2, 1)
 
 
 SLOW = {"config_key": "LINUX_IO_LIMIT", "config_value": "4"}  # MB/s: 12 s to compare all
@@ -137,7 +141,7 @@ def test_a_comparison_that_takes_long_is_skipped(image, machine):
     task = machine.until_ended(task_id)
     assert time.monotonic() - began < 10
     assert task["state"] == "MIGRATE_SUCCESS", task["error_json"]
-    assert history(machine.service, task_id) == []
+    assert compared(machine.service, task_id) == (0, None)
     assert differing(image, machine.target(task_id)) == []
     assert "command SKIP: success" in machine.log
 
@@ -157,7 +161,7 @@ def test_what_a_skipped_comparison_found_is_mended(image, machine):
     machine.rig.until_state(task_id, "SYNCING")
     end(machine, task_id)
     assert differing(image, target) == []
-    assert history(machine.service, task_id) == [0]
+    assert compared(machine.service, task_id) == (1, 0)
 
 
 def test_the_next_comparison_is_skipped_and_the_one_after_it_is_not(image, machine):
@@ -167,7 +171,7 @@ def test_the_next_comparison_is_skipped_and_the_one_after_it_is_not(image, machi
     damage(machine.target(task_id))
     end(machine, task_id, is_need_consistency_check=True)
     assert differing(image, machine.target(task_id)) == []
-    assert history(machine.service, task_id) == [1]
+    assert compared(machine.service, task_id) == (1, 1)
 
 
 def test_a_skip_while_nothing_is_compared_is_about_the_last_comparison(image, machine):
@@ -177,7 +181,7 @@ def test_a_skip_while_nothing_is_compared_is_about_the_last_comparison(image, ma
     machine.until(lambda: "command SKIP: success" in machine.log)
     end(machine, task_id)
     assert differing(image, machine.target(task_id)) == [DAMAGED]
-    assert history(machine.service, task_id) == [0]
+    assert compared(machine.service, task_id) == (1, 0)
 
 
 def test_a_skip_that_nobody_carries_out_is_confirmed(machine):
