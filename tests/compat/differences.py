@@ -143,6 +143,10 @@ DEPARTURES: dict[str, tuple[tuple[str, str], ...]] = {
             "an agent gets its own key only, and nobody one for a task that ended",
             f"{REPORTS}::test_an_agent_gets_its_own_certificate_and_nobody_else_s",
         ),
+        (
+            "a certificate is good for one run: a task that is started again wants another",
+            f"{RUNNER}::test_a_certificate_is_refused_once_its_task_was_stopped",
+        ),
     ),
     "CollectLog": (
         (

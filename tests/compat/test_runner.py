@@ -215,13 +215,34 @@ def test_off_loopback_a_receiver_knows_its_own_agent(make_service: Callable[...,
     mine, other = (rig.task(rig.source(**small()), auto_start=True) for _ in range(2))
     transfer = rig.until(lambda: rig.transfer(mine))
     assert (transfer["host"], transfer["tls"]) == ("rehost.invalid", True)
-    assert is_awaited(rig, transfer["port"], mine, mine)
-    assert not is_awaited(rig, transfer["port"], mine, other)
+    assert is_awaited(rig, transfer["port"], mine, keys_of(rig, mine))
+    assert not is_awaited(rig, transfer["port"], mine, keys_of(rig, other))
 
 
-def is_awaited(rig: Rig, port: int, task_id: str, presented: str) -> bool:
-    """Whether the receiver of a task goes on with who presents a task's certificate."""
-    keys = rig.call("GET", f"/v3/tasks/{presented}/certkey")
+def test_a_certificate_is_refused_once_its_task_was_stopped(rig: Rig):
+    source_id = rig.source(**small())
+    task_id = rig.task(source_id)
+    known: list[Any] = []
+    for _ in range(3):
+        rig.act(task_id, "start")
+        # The runner need not have seen it at rest: its receiver may be the last run's.
+        port = rig.until(lambda: rig.transfer(task_id))["port"]
+        keys = keys_of(rig, task_id)
+        assert is_awaited(rig, port, task_id, keys)
+        assert not any(is_awaited(rig, port, task_id, old) for old in known)
+        known.append(keys)
+        rig.act(task_id, "stop")
+        while rig.command(source_id) != "STOP":
+            pass
+        rig.result(source_id, "STOP")
+
+
+def keys_of(rig: Rig, task_id: str) -> Any:
+    return rig.call("GET", f"/v3/tasks/{task_id}/certkey")
+
+
+def is_awaited(rig: Rig, port: int, task_id: str, keys: Any) -> bool:
+    """Whether the receiver of a task goes on with who presents these certificates."""
     tls = ssl.create_default_context(cadata=keys["ca"])
     file = rig.service.data / "agent.pem"
     file.write_text(keys["cert"] + keys["private_key"])

@@ -175,6 +175,13 @@ def test_another_task_is_refused(image, receiver):
     assert not any(receiver.target.read_bytes())
 
 
+def test_another_run_of_the_task_is_refused(image, receiver):
+    tls = receiver.authority.issue(agent_name(TASK, 1))
+    peer = Peer(task_id=TASK, host="127.0.0.1", port=receiver.port, tls=tls)
+    with pytest.raises(PeerNotTrusted), sending(peer, image):
+        pass
+
+
 def test_another_authority_is_refused(image, receiver):
     tls = Authority().issue(agent_name(TASK))
     peer = Peer(task_id=TASK, host="127.0.0.1", port=receiver.port, tls=tls)

@@ -67,7 +67,7 @@ class NotedReceivers(Receivers):
     def tasks(self) -> frozenset[str]:
         return frozenset(self.open)
 
-    def port(self, task_id: str, disks: Any) -> int | None:
+    def port(self, task_id: str, run: int, disks: Any) -> int | None:
         if task_id not in self.open:
             self.open.add(task_id)
             self.opened[task_id] += 1

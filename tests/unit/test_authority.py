@@ -25,19 +25,19 @@ def names(certificates: Certificates) -> list[str]:
 
 
 def test_each_end_has_its_own_name_and_key(signer):
-    agent, receiver = signer.agent("t1"), signer.receiver("t1")
-    assert (names(agent), names(receiver)) == ([agent_name("t1")], [receiver_name("t1")])
+    agent, receiver = signer.agent("t1", 3), signer.receiver("t1")
+    assert (names(agent), names(receiver)) == ([agent_name("t1", 3)], [receiver_name("t1")])
     assert agent.private_key != receiver.private_key
     assert agent.ca == receiver.ca
 
 
 def test_a_task_of_the_longest_id_has_a_certificate(signer):
     task_id = "0123456789ab-" * 3
-    assert names(signer.agent(task_id)) == [agent_name(task_id)]
+    assert names(signer.agent(task_id, 3)) == [agent_name(task_id, 3)]
 
 
 def test_certificates_are_for_a_week(signer):
-    parsed = x509.load_pem_x509_certificate(signer.agent("t1").certificate.encode())
+    parsed = x509.load_pem_x509_certificate(signer.agent("t1", 3).certificate.encode())
     now = datetime.datetime.now(datetime.UTC)
     assert parsed.not_valid_before_utc < now
     left = parsed.not_valid_after_utc - now
@@ -108,26 +108,26 @@ def with_thread(thread: threading.Thread) -> None:
 
 
 def test_both_ends_of_a_task_know_each_other(signer, tmp_path):
-    receiver, agent = signer.receiver("t1"), signer.agent("t1")
+    receiver, agent = signer.receiver("t1"), signer.agent("t1", 3)
     name = receiver_name("t1")
-    assert shake_hands(receiver, agent, name=name, folder=tmp_path) == agent_name("t1")
+    assert shake_hands(receiver, agent, name=name, folder=tmp_path) == agent_name("t1", 3)
 
 
 def test_another_task_s_receiver_is_refused_by_the_agent(signer, tmp_path):
-    receiver, agent = signer.receiver("t2"), signer.agent("t1")
+    receiver, agent = signer.receiver("t2"), signer.agent("t1", 3)
     assert shake_hands(receiver, agent, name=receiver_name("t1"), folder=tmp_path) is None
 
 
 def test_an_agent_cannot_play_the_receiver(signer, tmp_path):
-    agent = signer.agent("t1")
+    agent = signer.agent("t1", 3)
     assert shake_hands(agent, agent, name=receiver_name("t1"), folder=tmp_path) is None
 
 
 def test_another_installation_s_agent_is_refused(signer, tmp_path):
     (tmp_path / "other").mkdir()
-    stranger = authority.load(tmp_path / "other").agent("t1")
+    stranger = authority.load(tmp_path / "other").agent("t1", 3)
     trusting = Certificates(
-        ca=signer.agent("t1").ca,
+        ca=signer.agent("t1", 3).ca,
         certificate=stranger.certificate,
         private_key=stranger.private_key,
     )

@@ -39,13 +39,13 @@ def keys(tmp_path: Path) -> list[Path]:
 
 def listen(receivers: Receivers, disks: tuple[ReceivedDisk, ...]) -> None:
     until = time.monotonic() + PATIENCE_S
-    while receivers.port(TASK, disks) is None:
+    while receivers.port(TASK, 1, disks) is None:
         assert time.monotonic() < until
         time.sleep(0.05)
 
 
 def test_no_key_is_left_once_the_receiver_has_read_it(tmp_path, receivers, disks):
-    assert receivers.port(TASK, disks) is None
+    assert receivers.port(TASK, 1, disks) is None
     [key] = keys(tmp_path)
     assert key.stat().st_mode & 0o077 == 0
     listen(receivers, disks)
@@ -53,19 +53,30 @@ def test_no_key_is_left_once_the_receiver_has_read_it(tmp_path, receivers, disks
 
 
 def test_no_key_is_left_of_one_that_never_listened(tmp_path, receivers, disks):
-    receivers.port(TASK, disks)
+    receivers.port(TASK, 1, disks)
     receivers.close()
     assert keys(tmp_path) == []
 
 
 def test_no_key_is_left_of_a_service_that_was_killed(tmp_path, receivers, disks):
-    receivers.port(TASK, disks)
+    receivers.port(TASK, 1, disks)
     [key] = keys(tmp_path)
     content = key.read_bytes()
     receivers.close()
     key.write_bytes(content)
     assert receivers.stop(TASK)
     assert keys(tmp_path) == []
+
+
+def test_a_receiver_of_an_earlier_run_ends_first(receivers, disks):
+    first = port_of(receivers, TASK, disks)
+    assert receivers.port(TASK, 2, disks) is None
+    until = time.monotonic() + PATIENCE_S
+    while receivers.port(TASK, 2, disks) is None:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", first), timeout=5)
 
 
 def test_receivers_share_a_range_of_ports_and_wait_for_a_free_one(tmp_path, disks):
@@ -91,7 +102,7 @@ def test_receivers_share_a_range_of_ports_and_wait_for_a_free_one(tmp_path, disk
 
 def port_of(receivers: Receivers, task_id: str, disks: tuple[ReceivedDisk, ...]) -> int:
     until = time.monotonic() + PATIENCE_S
-    while (port := receivers.port(task_id, disks)) is None:
+    while (port := receivers.port(task_id, 1, disks)) is None:
         assert time.monotonic() < until
         time.sleep(0.05)
     return port

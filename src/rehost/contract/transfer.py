@@ -70,6 +70,7 @@ class Certificates:
 class ReceiverConfig:
     """What `python -m rehost.receiver FILE` reads, as JSON.
 
+    `run`: which of the task's it is for; an agent of another one is refused.
     `port` 0 is any free one; with a `last_port`, it is the first free one from `port` to that. If
     there is none, the receiver ends with the status NO_PORT.
     Once it listens, the receiver prints one line of JSON, `{"port": N}`, and goes on until
@@ -77,6 +78,7 @@ class ReceiverConfig:
     """
 
     task_id: str
+    run: int = 0
     host: str
     port: int
     folder: Path
@@ -85,9 +87,9 @@ class ReceiverConfig:
     last_port: int = 0
 
 
-def agent_name(task_id: str) -> str:
-    """The DNS name in the certificate of a task's agent."""
-    return f"agent.{task_id}.rehost.internal"
+def agent_name(task_id: str, run: int = 0) -> str:
+    """The DNS name in the certificate of a task's agent, good for one run of the task."""
+    return f"agent.{run}.{task_id}.rehost.internal"
 
 
 def receiver_name(task_id: str) -> str:

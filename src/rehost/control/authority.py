@@ -27,9 +27,9 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
 
-    def agent(self, task_id: str) -> Certificates:
-        """A new certificate for the agent of a task."""
-        return self._issue(agent_name(task_id), ExtendedKeyUsageOID.CLIENT_AUTH)
+    def agent(self, task_id: str, run: int) -> Certificates:
+        """A new certificate for the agent of a task, for one run of it."""
+        return self._issue(agent_name(task_id, run), ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def receiver(self, task_id: str) -> Certificates:
         """A new certificate for the receiver of a task."""

@@ -33,6 +33,7 @@ ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_EN
 @dataclass(kw_only=True)
 class _Receiver:
     process: Process
+    run: int
     output: Path
     started: float
     port: int | None = None
@@ -63,22 +64,23 @@ class Receivers:
     def tasks(self) -> frozenset[str]:
         return frozenset(self._running)
 
-    def port(self, task_id: str, disks: tuple[ReceivedDisk, ...]) -> int | None:
-        """Where the task's receiver listens; None if it does not yet: ask again soon.
+    def port(self, task_id: str, run: int, disks: tuple[ReceivedDisk, ...]) -> int | None:
+        """Where the receiver of the task's run listens; None if it does not yet: ask again soon.
 
-        Starts it if it does not run. Raises ReceiverFailed if it ends again and again, NoPortFree
-        if it found none.
+        Starts it if it does not run, once an earlier run's has ended. Raises ReceiverFailed if it
+        ends again and again, NoPortFree if it found none.
         """
         receiver = self._running.get(task_id)
         if receiver is None:
             failures = self._failed.get(task_id)
             if failures is None or time.monotonic() >= failures.next_try:
-                self._running[task_id] = self._start(task_id, disks)
+                self._running[task_id] = self._start(task_id, run, disks)
             return None
         if receiver.process.status() is not None:
             self._ended(task_id, receiver)
             return None
-        if receiver.stopping is not None or time.monotonic() - receiver.started > RENEW_S:
+        is_old = receiver.run != run or time.monotonic() - receiver.started > RENEW_S
+        if is_old or receiver.stopping is not None:
             self.stop(task_id)
             return None
         if receiver.port is None and (port := _port(receiver.output)) is not None:
@@ -119,12 +121,13 @@ class Receivers:
             self._forget_key(task_id)
         self._running.clear()
 
-    def _start(self, task_id: str, disks: tuple[ReceivedDisk, ...]) -> _Receiver:
+    def _start(self, task_id: str, run: int, disks: tuple[ReceivedDisk, ...]) -> _Receiver:
         home = self._home(task_id)
         notes = home / "notes"
         notes.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = ReceiverConfig(
             task_id=task_id,
+            run=run,
             host=self._host,
             port=self._ports[0],
             last_port=self._ports[-1],
@@ -143,7 +146,7 @@ class Receivers:
             log=home / "log",
             environ={n: os.environ[n] for n in ENVIRONMENT if n in os.environ},
         )
-        return _Receiver(process=process, output=output, started=time.monotonic())
+        return _Receiver(process=process, run=run, output=output, started=time.monotonic())
 
     def _ended(self, task_id: str, receiver: _Receiver) -> None:
         """Count it, unless it was told to end or had worked for long.

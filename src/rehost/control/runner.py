@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rehost.contract.transfer import ReceivedDisk
+from rehost.contract.transfer import ReceivedDisk, TransferDisk
 from rehost.control import launching, starting, targets, tasks, trials
 from rehost.control.clock import now_ms
 from rehost.control.errands import Errands
@@ -356,12 +356,9 @@ class Runner:
             ReceivedDisk(id=d.id, name=d.name, size=d.size, path=server.disks[d.id].path.absolute())
             for d in disks
         )
-        port = self._receivers.port(task.id, received)
+        port = self._receivers.port(task.id, task.run.number, received)
         if port != task.receiver_port or disks != task.run.disks:
-            self._change(
-                task.id,
-                lambda t: replace(t, receiver_port=port, run=replace(t.run, disks=disks)),
-            )
+            self._change(task.id, lambda t: _listening(t, task, port, disks))
         return port is not None
 
     def _close(self, task: Task) -> bool:
@@ -430,6 +427,13 @@ class Runner:
 
 def _done(now: Task, task: Task, phase: str, *, began: int) -> Task:
     return tasks.done(now, phase, began=began) if tasks.is_same_step(now, task) else now
+
+
+def _listening(now: Task, task: Task, port: int | None, disks: tuple[TransferDisk, ...]) -> Task:
+    """The task whose receiver listens there, unless it was begun anew meanwhile."""
+    if now.run.number != task.run.number:
+        return now
+    return replace(now, receiver_port=port, run=replace(now.run, disks=disks))
 
 
 def _explained(task: Task, said: str) -> Task:

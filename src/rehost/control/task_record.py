@@ -103,14 +103,16 @@ class Point:
 class Run:
     """How the task goes. Figures are the agent's: sizes bytes, `remain_time` seconds.
 
-    `disks` are those that the receiver was started for. `synchronizes`: the agent's second phase,
-    keeping in step, is part of this run. `migrated`: the target was complete once, so it is never
-    deleted by the service. `rehearsed`: a migration drill came up. `points`: the moments that were
-    held, by number; `points_wanted`: how many were asked for, apart from the cut; `points_taken`:
-    up to which they are done with.
+    `number`: how often it was begun; the agent's certificates are of one run. `disks` are those
+    that the receiver was started for. `synchronizes`: the agent's second phase, keeping in step, is
+    part of this run. `migrated`: the target was complete once, so it is never deleted by the
+    service. `rehearsed`: a migration drill came up. `points`: the moments that were held, by
+    number; `points_wanted`: how many were asked for, apart from the cut; `points_taken`: up to
+    which they are done with.
     """
 
     phases: tuple[PhaseState, ...]
+    number: int = 0
     disks: tuple[TransferDisk, ...] = ()
     synchronizes: bool = False
     migrated: bool = False

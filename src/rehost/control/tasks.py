@@ -125,19 +125,24 @@ def _acted(task: Task, action: Action, wishes: Wishes) -> Task:
     if action in stage.TRIES:
         return trials.want(task, action, wishes)
     if action in STARTS:
-        run, since = _begun(task.run, task.flow), task.start_date or now_ms()
-        return replace(task, run=run, start_date=since, finish_date=None, error="")
+        since = task.start_date or now_ms()
+        return _of_run(replace(task, start_date=since), _begun(task.run, task.flow))
     changes: Mapping[Action, Callable[[], Task]] = {
         Action.NETWORK_CHECK: lambda: replace(
             task,
             network_check=None,
             settings=replace(task.settings, start_network_check=True),
         ),
-        Action.SYNC: lambda: replace(task, run=_begun_sync(task), finish_date=None, error=""),
+        Action.SYNC: lambda: _of_run(task, _begun_sync(task)),
         Action.SYNC_FAILED_ROLLBACK: lambda: replace(task, active=True, error=""),
         Action.CLEAR: lambda: trials.clear(task),
     }
     return changes.get(action, lambda: task)()
+
+
+def _of_run(task: Task, run: Run) -> Task:
+    """The task in a new run. An older one's receiver may still listen, but not for this one."""
+    return replace(task, run=run, receiver_port=None, finish_date=None, error="")
 
 
 def hear(db: sa.Connection, task: Task, news: News, *, error: str = "") -> Task:
@@ -336,7 +341,7 @@ def _begun(run: Run, flow: tuple[Any, ...]) -> Run:
         else p
         for p in run.phases
     )
-    return points.without(replace(run, phases=phases, synchronizes=False, remain_time=None))
+    return _anew(replace(run, phases=phases, synchronizes=False))
 
 
 def _begun_sync(task: Task) -> Run:
@@ -345,8 +350,11 @@ def _begun_sync(task: Task) -> Run:
     again = set(names[names.index(task.keeping.name) :])
     phases = tuple(PhaseState(name=p.name) if p.name in again else p for p in task.run.phases)
     done = tuple(p if p.name in again or p.is_done else _done(p, now_ms()) for p in phases)
-    run = replace(task.run, phases=done, synchronizes=True, remain_time=None)
-    return points.without(run)
+    return _anew(replace(task.run, phases=done, synchronizes=True))
+
+
+def _anew(run: Run) -> Run:
+    return points.without(replace(run, number=run.number + 1, remain_time=None))
 
 
 def _copied(db: sa.Connection, task: Task) -> Task:
@@ -421,7 +429,11 @@ def next_phase(task: Task) -> str | None:
 
 def is_same_step(now: Task, task: Task) -> bool:
     """Whether a task is where it was read; else it was stopped meanwhile, or begun anew."""
-    return now.state is task.state and next_phase(now) == next_phase(task)
+    return (now.state, now.run.number, next_phase(now)) == (
+        task.state,
+        task.run.number,
+        next_phase(task),
+    )
 
 
 def is_cutting_over(task: Task) -> bool:

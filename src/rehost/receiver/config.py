@@ -22,6 +22,7 @@ def parse_config(text: str) -> ReceiverConfig:
         tls = content["tls"]
         return ReceiverConfig(
             task_id=str(content["task_id"]),
+            run=int(content.get("run", 0)),
             host=str(content["host"]),
             port=int(content["port"]),
             last_port=int(content.get("last_port", 0)),

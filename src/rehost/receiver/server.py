@@ -34,7 +34,7 @@ class Server:
         if config.tls is None and not is_loopback(config.host):
             raise BadConfiguration(f"without TLS a receiver listens on loopback, not {config.host}")
         self._tls = server_context(config.tls) if config.tls else None
-        self._peer = agent_name(config.task_id)
+        self._peer = agent_name(config.task_id, config.run)
         self._store = store
         self._sessions = Sessions(config.task_id, config.folder)
         self._lock = threading.Lock()

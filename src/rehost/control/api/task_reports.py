@@ -180,13 +180,16 @@ def show_passphrase(ctx: Context, task_id: str) -> ShowPassphraseResponse:
 def show_cert_key(
     ctx: Context, task_id: str, *, enable_ca_cert: bool | None = None
 ) -> ShowCertKeyResponse:
-    """Issue certificates for a task; who needs one longer asks again. Not for one that ended."""
+    """Issue certificates for a task; who needs one longer asks again. Not for one that ended.
+
+    An agent's is refused once the task was stopped, or has ended, also if it is started again.
+    """
     with ctx.services.database.read() as db:
         task = tasks.visible(db, ctx.caller, task_id)
     if task.state not in CERTIFIED:
         raise TaskRefuses(task.state, "get certificates", ())
     authority = ctx.services.authority
-    agent = authority.agent(task_id)
+    agent = authority.agent(task_id, task.run.number)
     of_receiver = ("", "")
     if ctx.caller.source_id is None:
         receiver = authority.receiver(task_id)
