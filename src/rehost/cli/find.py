@@ -86,11 +86,7 @@ def template_id(client: Client, wanted: str) -> str:
 
 
 def every_template(client: Client) -> Iterator[Json]:
-    return _paged(
-        lambda page: rows(client.call("GET", "/v3/vm/templates", query=page).body, "templates"),
-        {},
-        length=SHORT_PAGE,
-    )
+    return _every(client, "/v3/vm/templates", "templates")
 
 
 def migproject_id(client: Client, wanted: str) -> str:
@@ -102,11 +98,14 @@ def migproject_id(client: Client, wanted: str) -> str:
 
 
 def every_migproject(client: Client) -> Iterator[Json]:
-    return _paged(
-        lambda page: rows(client.call("GET", "/v3/migprojects", query=page).body, "migprojects"),
-        {},
-        length=SHORT_PAGE,
-    )
+    return _every(client, "/v3/migprojects", "migprojects")
+
+
+def _every(client: Client, path: str, name: str) -> Iterator[Json]:
+    def look(page: Query) -> list[Json]:
+        return rows(client.call("GET", path, query=page).body, name)
+
+    return _paged(look, {}, length=SHORT_PAGE)
 
 
 def _known(every: Iterator[Json], wanted: str) -> tuple[str, ...]:
