@@ -205,19 +205,23 @@ def options_of(methods: Iterable[str]) -> Callable[..., Any]:
 def _context(
     request: HttpRequest, services: Services, caller: Caller, headers: dict[str, str]
 ) -> Context:
-    client = request.scope["client"]
-    trusted = proxies.networks(services.config.trusted_proxies)
     return Context(
         caller=caller,
         services=services,
         language=Language.of(headers["x-language"]) if "x-language" in headers else ENGLISH,
         request_id=_request_id(request),
         base_url=_base_url(request, headers, services.config.public_url),
-        client_ip=proxies.client(
-            client[0] if client else "", headers.get("x-forwarded-for", ""), trusted
-        ),
+        client_ip=_client_ip(request, headers, services.config.trusted_proxies),
         headers=headers,
     )
+
+
+def _client_ip(request: HttpRequest, headers: dict[str, str], trusted: str) -> str:
+    client = request.scope["client"]
+    peer = client[0] if client else ""
+    if not trusted or "x-forwarded-for" not in headers:  # the hot path
+        return peer
+    return proxies.client(peer, headers["x-forwarded-for"], proxies.networks(trusted))
 
 
 def _base_url(request: HttpRequest, headers: dict[str, str], public_url: str) -> str:

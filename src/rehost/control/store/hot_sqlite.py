@@ -26,7 +26,10 @@ class SqliteDoor:
 
     def version(self) -> int:
         """Raises DatabaseUnavailable."""
-        return int(self.rows("PRAGMA data_version", ())[0][0])
+        try:  # not by `rows`: every request asks
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.DatabaseError as e:
+            raise DatabaseUnavailable(str(e)) from e
 
     def rows(self, statement: str, values: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
         """Raises DatabaseUnavailable."""
