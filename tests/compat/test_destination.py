@@ -108,15 +108,21 @@ def test_by_ipv6_a_task_is_not_started_where_the_service_has_no_such_address(rig
     rig.act(task_id, "start")
 
 
-def test_an_agent_learns_that_there_is_no_such_address(rig: Rig):
+def test_a_running_task_keeps_an_address_that_its_agent_can_send_to(rig: Rig):
     task_id = rig.task(rig.source(**small()), auto_start=True)
     rig.until(lambda: rig.transfer(task_id))
-    rig.call("PUT", f"/v3/tasks/{task_id}", {"use_ipv6": True})
-    refused = rig.refused("GET", f"/v3/rehost/tasks/{task_id}/transfer")
-    assert refused[:2] == (409, "REHOST.4113")
-    rig.call("PUT", f"/v3/tasks/{task_id}", {"migration_ip": "2001:db8::7"})
+    path, by_ipv6 = f"/v3/tasks/{task_id}", {"use_ipv6": True}
+    assert rig.refused("PUT", path, by_ipv6)[:2] == (409, "REHOST.4113")
+    assert not rig.transfer(task_id)["ipv6"]
+    rig.call("PUT", path, by_ipv6 | {"migration_ip": "2001:db8::7"})
     transfer = rig.transfer(task_id)
     assert (transfer["host"], transfer["ipv6"]) == ("2001:db8::7", True)
+    assert rig.refused("PUT", path, {"migration_ip": ""})[:2] == (409, "REHOST.4113")
+    row = {"config_key": "MIGRATE_DST_IP", "config_value": "2001:db8::8"}
+    rig.call("POST", f"{path}/configuration-setting", {"configurations": [row]})
+    rig.call("PUT", path, {"migration_ip": ""})
+    none = {"configurations": [row | {"config_value": ""}]}
+    assert rig.refused("POST", f"{path}/configuration-setting", none)[0] == 409
 
 
 @pytest.mark.parametrize("public", [True, False])

@@ -86,6 +86,15 @@ def test_only_the_ranges_that_are_used_are_sent(image, receiver):
     assert not any(target[8 * MIB : 20 * MIB])
 
 
+def test_what_was_never_sent_is_not_compared(image, receiver):
+    first, later = Range(0, 64 << 10), Range(128 << 10, 64 << 10)
+    with sending(receiver.peer, image) as sender:
+        sender.first_pass({0: [first]})
+        sender.send({0: [later]})
+        assert sender.verify({0: [first, later]}) == {}
+    assert not any(receiver.target.read_bytes()[64 << 10 : 128 << 10])
+
+
 def test_a_later_pass_sends_what_is_named_as_it_is_then(image, receiver):
     with sending(receiver.peer, image) as sender:
         sender.first_pass(ALL)

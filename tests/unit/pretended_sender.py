@@ -24,6 +24,10 @@ def main() -> None:
         print(json.dumps(job), file=notes, flush=True)
         if job["task_id"] == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        if job["task_id"] == "not-trusted":
+            error = {"code": "REHOST.7013", "message": "of another run", "retryable": False}
+            print(json.dumps({"error": error}), flush=True)
+            sys.exit(1)
         trouble = {"trouble": "cut off"} if job["task_id"] == "cut-off" else {}
         print(json.dumps({"progress": PROGRESS | trouble}), flush=True)
         if job["task_id"] == "copied":

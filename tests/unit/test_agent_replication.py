@@ -59,6 +59,8 @@ class Service:
             where |= {"point": self.point, "taken": self.taken, "syncing": True}
             where |= self.more
             return {"task_id": path.split("/")[-2], "disks": disks, **where}
+        if path.endswith("/certkey"):
+            return {"ca": "a", "cert": "b", "private_key": "c"}
         if path.endswith("/speed-limit"):
             return {"speed_limit": []}
         if path.endswith("/configuration-setting"):
@@ -160,6 +162,18 @@ def test_a_killed_sender_is_started_again_more_and_more_rarely(replication, tmp_
     replication.begin(start("killed"))
     assert turned(replication, lambda: len(jobs(tmp_path)) == 4) is None
     assert delays[:3] == [1, 2, 3]
+
+
+def test_a_receiver_that_does_not_trust_it_is_asked_with_new_certificates(
+    replication, service, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(module, "TRUST_TRIES", 2)
+    service.more = {"tls": True}
+    replication.begin(start("not-trusted"))
+    result = turned(replication, lambda: False)
+    assert (result.result, result.detail["error_code"]) == (Result.FAIL, "REHOST.7013")
+    assert len(jobs(tmp_path)) == 3
+    assert service.seen.count(("GET", "certkey")) == 3
 
 
 def test_what_came_of_it_is_told_once_the_service_is_back(replication, service, tmp_path):

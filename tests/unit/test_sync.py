@@ -201,6 +201,15 @@ def test_verify_compares_what_was_used_at_first_and_all_that_was_sent_since(rig)
     assert found.compared == {0: 5 * MIB + BLOCK}
 
 
+def test_a_small_gap_that_was_sent_along_is_compared_too(rig):
+    rig.used = (Range(0, BLOCK), Range(2 * BLOCK, BLOCK))
+    rig.sync.first_pass()
+    rig.sender.copies[0][BLOCK + 5] ^= 1
+    found = rig.sync.verify()
+    assert found.differed == {0: (Range(BLOCK, BLOCK),)}
+    assert found.compared == {0: 3 * BLOCK}
+
+
 def test_what_was_held_at_a_moment_is_compared_later(rig):
     rig.used = (Range(0, MIB),)
     rig.sync.first_pass()

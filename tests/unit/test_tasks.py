@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from rehost.control import tasks
+from rehost.control import destination, tasks
 from rehost.control.store import commands, sources
 from rehost.control.store.schema import commands as queue
 from rehost.control.task_record import Task
@@ -104,3 +104,12 @@ def test_what_was_compared_for_an_earlier_task_is_none_of_the_next(home):
     new_task(home, task.source_id)
     with home.database.read() as db:
         assert not sources.place(db, task.source_id).has_consistency_result
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [("192.0.2.7", "192.0.2.7"), ("the new one", "service"), ("::1", "service")],
+)
+def test_an_address_that_an_earlier_version_took_is_no_place_to_send_to(home, address, host):
+    task = new_task(home, new_source(home), migration_ip=address)
+    assert destination.host(task, "service") == host

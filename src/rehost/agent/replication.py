@@ -33,7 +33,7 @@ from rehost.contract.retry import Backoff
 from rehost.contract.transfer import Transfer
 from rehost.errors import ApiError, Error, ServiceUnreachable, StateNotWritable
 from rehost.model.speed import limit_at
-from rehost.stream_errors import DiskNotReported, SenderDied, SenderFailed
+from rehost.stream_errors import DiskNotReported, PeerNotTrusted, SenderDied, SenderFailed
 from rehost.system.child import Child
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 REPORT_S = 1.0  # and asked for the limit, which is to act within 2 s
 STEADY_S = 5.0  # of copying, until its speed says something about the network
 ASK_S = 1.0  # between questions whether the target is ready
+TRUST_TRIES = 6  # with a new certificate each, in about a minute
 FORGIVEN_S = 60.0  # of copying, after which earlier failures do not count
 MBIT = 1_000_000 / 8
 PROGRAM = "rehost.agent.sender"
@@ -262,13 +263,13 @@ class Replication:
         whatever comes of it."""
         try:
             self._report(work)
-            self._comparisons.tell(work.task_id)
-            if self._points is not None:
-                self._points.exchange(child.tell, self._told)
             limit = self._current_limit(work)
             if limit != self._limit:
                 self._limit = limit
                 child.tell(json.dumps({"limit": limit}))
+            self._comparisons.tell(work.task_id)
+            if self._points is not None:
+                self._points.exchange(child.tell, self._told)
         except Error as e:
             log.debug("the service was not told how far the copying is: %s", e)
 
@@ -329,7 +330,7 @@ class Replication:
 
     def _failed(self, work: Work, e: Error) -> CommandResult | None:
         self._end_child()
-        if e.retryable:
+        if e.retryable or _is_perhaps_old(work, e):
             failures = work.failures + 1
             delay = self._backoff.delay(failures)
             log.warning("%s; copying goes on in %.0f s", e, delay)
@@ -355,6 +356,12 @@ class Replication:
             self._child.tell(json.dumps({"stop": True}))
             self._child.end()
             self._child = None
+
+
+def _is_perhaps_old(work: Work, e: Error) -> bool:
+    """Whether both ends may trust each other the next time, when this one has a new certificate:
+    one is good for one run and a week, and a port may have been another task's meanwhile."""
+    return e.code == PeerNotTrusted.code and work.failures < TRUST_TRIES
 
 
 def _without_points(transfer: Transfer) -> Transfer:

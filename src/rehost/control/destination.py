@@ -11,7 +11,9 @@ def host(task: Task, service: str) -> str:
 
     Raises NoIpv6Address.
     """
-    if own := configured(task) or task.settings.migration_ip:
+    own = configured(task) or task.settings.migration_ip
+    # Earlier versions took any text, and did not follow it.
+    if own and wrong(own, ipv6=task.settings.use_ipv6) is None:
         return own
     if task.settings.use_ipv6 and _version(service) == 4:
         raise NoIpv6Address(task.id, service)

@@ -11,7 +11,7 @@ from rehost.control import destination, tasks
 from rehost.control.api import task_view
 from rehost.control.api.sources import Done
 from rehost.control.api.task_body import ConfigBody, ConfigurationRequestBody, SpeedLimit
-from rehost.control.api.tasks import RESOURCE
+from rehost.control.api.tasks import RESOURCE, require_way
 from rehost.control.operation import Access, Context, operation
 from rehost.control.task_record import ConfigKey, Configuration, Task
 from rehost.errors import InvalidRequest
@@ -21,7 +21,7 @@ from rehost.model.speed import SpeedRow, minute, overlap, whole_day
 from rehost.model.task import TaskType
 from rehost.provider_errors import BadProbe
 from rehost.stages import launch
-from rehost.task_errors import TaskNotFound
+from rehost.task_errors import NoIpv6Address, TaskNotFound
 
 # Their values are numbers: what the agent could not read is refused before it is kept.
 NUMBERS = {
@@ -139,7 +139,7 @@ def show_config_setting(
     returns=Done,
     action="rehost:task:configure",
     resource=RESOURCE,
-    raises=(TaskNotFound, InvalidRequest),
+    raises=(TaskNotFound, InvalidRequest, NoIpv6Address),
 )
 def upload_special_configuration_setting(
     ctx: Context, task_id: str, body: ConfigurationRequestBody
@@ -153,7 +153,8 @@ def upload_special_configuration_setting(
             if (wrong := _wrong(each, task)) is not None:
                 raise InvalidRequest(f"body field configurations[{number}].config_value: {wrong}")
         merged: dict[Any, Configuration] = {c.config_key: c for c in task.configurations} | given
-        tasks.save(db, task, replace(task, configurations=tuple(merged.values())))
+        after = replace(task, configurations=tuple(merged.values()))
+        require_way(ctx, tasks.save(db, task, after))
     return Done()
 
 

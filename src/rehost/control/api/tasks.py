@@ -32,7 +32,7 @@ from rehost.errors import InvalidRequest, NotYourTemplate, TemplateNotFound
 from rehost.flow import FLOWS
 from rehost.model.limits import Meta, Text
 from rehost.model.server import OsType
-from rehost.model.task import BUSY_STATES, TaskState, TaskType
+from rehost.model.task import BUSY_STATES, MOVING_STATES, TaskState, TaskType
 from rehost.provider_errors import BadTargetSpec
 from rehost.stages.task import FINISHED, TRIES, Action
 from rehost.task_errors import (
@@ -109,7 +109,7 @@ def create_task(ctx: Context, body: PostTask) -> CreateTaskResponse:
         task = _new(ctx, db, source, body)
         tasks.create(db, task, source)
         if body.auto_start:
-            _require_way(ctx, tasks.act(db, task, Action.START), Action.START)
+            require_way(ctx, tasks.act(db, task, Action.START))
     ctx.services.wake_runner()
     return CreateTaskResponse(id=task.id)
 
@@ -178,7 +178,7 @@ def show_task(ctx: Context, task_id: str) -> ShowTaskResponse:
     access=Access.AGENT,
     action="sms:server:updateTask",
     resource=RESOURCE,
-    raises=(TaskNotFound, TaskRefuses, TypeStays, NotYourTemplate),
+    raises=(TaskNotFound, TaskRefuses, TypeStays, NotYourTemplate, NoIpv6Address),
 )
 def update_task(ctx: Context, task_id: str, body: PutTaskReq) -> UpdateTaskResponse:
     """Change a task; its template only while it is at rest, its type only before it is started.
@@ -190,7 +190,7 @@ def update_task(ctx: Context, task_id: str, body: PutTaskReq) -> UpdateTaskRespo
         if ctx.caller.source_id is not None:
             _insist_on_same_template(task, body.vm_template_id)
         _require_templates(db, task.project_id, vm_template_id=body.vm_template_id)
-        tasks.save(db, task, _changed(task, body))
+        require_way(ctx, tasks.save(db, task, _changed(task, body)))
     return UpdateTaskResponse(id=task_id)
 
 
@@ -240,16 +240,17 @@ def update_task_status(ctx: Context, task_id: str, body: UpdateTaskStatusReq) ->
         task = tasks.visible(db, ctx.caller, task_id)
         told = _with_check(db, _with_template(db, task, body), body)
         after = tasks.act(db, told, body.operation, wishes=_of_copy(db, task, body))
-        _require_way(ctx, after, body.operation)
+        if body.operation in SENDING:
+            require_way(ctx, after)
         if body.operation in tasks.STARTS and after.server is None:
             targets.wishes(db, after, after.settings.vm_template_id)
     ctx.services.wake_runner()
     return Done()
 
 
-def _require_way(ctx: Context, task: Task, action: Action) -> None:
-    """Raise NoIpv6Address if the action has the agent send where it cannot."""
-    if action in SENDING:
+def require_way(ctx: Context, task: Task) -> None:
+    """Raise NoIpv6Address if the agent of a task that runs has no address to send to."""
+    if task.state in MOVING_STATES:
         destination.host(task, ctx.services.config.outside_host)
 
 

@@ -3,7 +3,7 @@ what is wanted of one that keeps its target in step."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -96,11 +96,11 @@ class Control:
 
     def finish(self, *, verify: bool = False) -> None:
         """From now on somebody waits for it: courtesy ends, limits stay."""
-        self._order(replace(self._orders, finish=True, verify=verify))
+        self._order(lambda orders: replace(orders, finish=True, verify=verify))
 
     def skip(self) -> None:
         """Who compares ends soon; who does not, will not the next time."""
-        self._order(replace(self._orders, skip=True))
+        self._order(lambda orders: replace(orders, skip=True))
 
     def take_skip(self) -> bool:
         """Whether that was wanted; it is done then."""
@@ -111,11 +111,11 @@ class Control:
 
     def ask_for_point(self, number: int) -> None:
         """Number `number`, and so all before it. Who waits looks at once."""
-        self._order(replace(self._orders, point=max(number, self._orders.point)))
+        self._order(lambda orders: replace(orders, point=max(number, orders.point)))
 
     def have_taken(self, number: int) -> None:
         """What was held up to this point is done with."""
-        self._order(replace(self._orders, taken=max(number, self._orders.taken)))
+        self._order(lambda orders: replace(orders, taken=max(number, orders.taken)))
 
     def stop(self) -> None:
         """For good."""
@@ -162,9 +162,9 @@ class Control:
     def _is_held(self) -> bool:
         return self._paused and not self._hurried
 
-    def _order(self, orders: Orders) -> None:
+    def _order(self, change: Callable[[Orders], Orders]) -> None:
         with self._changed:
-            self._orders = orders
+            self._orders = change(self._orders)
             self._changed.notify_all()
 
     def _set_hurried(self, value: bool) -> None:

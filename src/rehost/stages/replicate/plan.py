@@ -48,16 +48,19 @@ class Work:
             return None if self._ended else next(self._batches, None)
 
 
-def plan(sources: Mapping[int, Source], ranges: Mapping[int, Iterable[Range]]) -> Iterator[Batch]:
-    """Pieces of these ranges, disk by disk, in order of place. Ranges are sorted, and apart."""
+def plan(
+    sources: Mapping[int, Source], ranges: Mapping[int, Iterable[Range]], *, gap: int = GAP
+) -> Iterator[Batch]:
+    """Pieces of these ranges, disk by disk, in order of place, and of gaps between them that are
+    not larger. Ranges are sorted, and apart."""
     for disk, wanted in ranges.items():
         source = sources[disk]
-        yield from _batches(_pieces(disk, _known(source, readable(wanted, source.size))))
+        yield from _batches(_pieces(disk, _known(source, readable(wanted, source.size, gap=gap))))
 
 
-def readable(ranges: Iterable[Range], size: int) -> Iterator[Range]:
+def readable(ranges: Iterable[Range], size: int, *, gap: int = GAP) -> Iterator[Range]:
     """What is read for these: whole sectors, and small gaps between them."""
-    return _merged(_aligned(ranges, size))
+    return _merged(_aligned(ranges, size), gap)
 
 
 def outside(ranges: Iterable[Range], size: int) -> Iterator[Range]:
@@ -79,10 +82,10 @@ def _aligned(ranges: Iterable[Range], size: int) -> Iterator[Range]:
             yield Range(start, end - start)
 
 
-def _merged(ranges: Iterable[Range]) -> Iterator[Range]:
+def _merged(ranges: Iterable[Range], gap: int) -> Iterator[Range]:
     last: Range | None = None
     for item in ranges:
-        if last and item.offset <= last.end + GAP:
+        if last and item.offset <= last.end + gap:
             last = Range(last.offset, max(last.end, item.end) - last.offset)
             continue
         if last:

@@ -143,9 +143,10 @@ class Sender:
     def verify(self, ranges: Ranges, *, may_skip: bool = False) -> dict[int, tuple[Range, ...]]:
         """Digest these at both ends; what differs, by disk. No entry: all of it is the same.
 
-        Where it `may_skip`, it ends as soon as that is ordered, with what it found until then.
+        And nothing else: what lies in a gap between them need not be on the target. Where it
+        `may_skip`, it ends as soon as that is ordered, with what it found until then.
         """
-        work = Work(plan(self._sources, ranges))
+        work = Work(plan(self._sources, ranges, gap=0))
 
         def is_over() -> bool:
             return may_skip and self.control.orders.skip

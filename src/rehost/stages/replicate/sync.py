@@ -107,7 +107,7 @@ class Sync:
         """Everything that is used; what the receiver has already is not sent again."""
         self._took_at = time.monotonic()
         used = {id_: tuple(self._used_ranges(s.path)) for id_, s in self._sources.items()}
-        self._copied = {id_: Copied(ranges) for id_, ranges in used.items()}
+        self._copied = {id_: Copied(self._sent_for(id_, ranges)) for id_, ranges in used.items()}
         self._sender.discard(
             {id_: tuple(outside(used[id_], s.size)) for id_, s in self._sources.items()}
         )
@@ -175,7 +175,8 @@ class Sync:
             log.warning("ranges of the copy differ, and are sent again: %s", wrong)
         for disk in changed.keys() | differing.keys():
             self._leave(disk, (*changed.get(disk, ()), *differing.get(disk, ())))
-        return Verified(compared=self._sizes(copied), differed=wrong)
+        sizes = {disk: sum(r.length for r in ranges) for disk, ranges in copied.items()}
+        return Verified(compared=sizes, differed=wrong)
 
     def prepare_last(self, limit_s: float = math.inf) -> None:
         """Passes without regard for others, right before `hold_last`; so that is left less.
@@ -232,14 +233,11 @@ class Sync:
     def _send_all(self, ranges: Mapping[int, tuple[Range, ...]]) -> None:
         self._sender.send(ranges)
         for disk, sent in ranges.items():
-            self._copied[disk].add(sent)
+            self._copied[disk].add(self._sent_for(disk, sent))
 
-    def _sizes(self, ranges: Mapping[int, Iterable[Range]]) -> dict[int, int]:
-        """In bytes that are read for them."""
-        return {
-            disk: sum(r.length for r in readable(wanted, self._sources[disk].size))
-            for disk, wanted in ranges.items()
-        }
+    def _sent_for(self, disk: int, ranges: Iterable[Range]) -> tuple[Range, ...]:
+        """What is sent for these: small gaps between them, too."""
+        return tuple(readable(ranges, self._sources[disk].size))
 
     def _forget_last(self) -> None:
         self._last = {}
@@ -314,7 +312,7 @@ class Sync:
     def _compare(self, disk: int) -> tuple[Range, ...]:
         """What differs now of all that is used now."""
         log.info("disk %s is compared: what was written to it is not known", disk)
-        used = tuple(self._used_ranges(self._sources[disk].path))
+        used = self._sent_for(disk, self._used_ranges(self._sources[disk].path))
         self._copied[disk] = Copied(used)
         return self._sender.verify({disk: used}).get(disk, ())
 
