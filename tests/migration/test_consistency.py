@@ -146,6 +146,7 @@ def test_a_comparison_that_takes_long_is_skipped(image, machine):
     assert "command SKIP: success" in machine.log
 
 
+@pytest.mark.slow
 def test_what_a_skipped_comparison_found_is_mended(image, machine):
     task_id = in_step(machine)
     target = machine.target(task_id)

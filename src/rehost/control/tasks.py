@@ -142,6 +142,7 @@ def _acted(task: Task, action: Action, wishes: Wishes) -> Task:
 
 def _of_run(task: Task, run: Run) -> Task:
     """The task in a new run. An older one's receiver may still listen, but not for this one."""
+    run = points.without(replace(run, number=run.number + 1, remain_time=None))
     return replace(task, run=run, receiver_port=None, finish_date=None, error="")
 
 
@@ -341,7 +342,7 @@ def _begun(run: Run, flow: tuple[Any, ...]) -> Run:
         else p
         for p in run.phases
     )
-    return _anew(replace(run, phases=phases, synchronizes=False))
+    return replace(run, phases=phases, synchronizes=False)
 
 
 def _begun_sync(task: Task) -> Run:
@@ -350,11 +351,7 @@ def _begun_sync(task: Task) -> Run:
     again = set(names[names.index(task.keeping.name) :])
     phases = tuple(PhaseState(name=p.name) if p.name in again else p for p in task.run.phases)
     done = tuple(p if p.name in again or p.is_done else _done(p, now_ms()) for p in phases)
-    return _anew(replace(task.run, phases=done, synchronizes=True))
-
-
-def _anew(run: Run) -> Run:
-    return points.without(replace(run, number=run.number + 1, remain_time=None))
+    return replace(task.run, phases=done, synchronizes=True)
 
 
 def _copied(db: sa.Connection, task: Task) -> Task:
@@ -429,11 +426,8 @@ def next_phase(task: Task) -> str | None:
 
 def is_same_step(now: Task, task: Task) -> bool:
     """Whether a task is where it was read; else it was stopped meanwhile, or begun anew."""
-    return (now.state, now.run.number, next_phase(now)) == (
-        task.state,
-        task.run.number,
-        next_phase(task),
-    )
+    same_run = now.state is task.state and now.run.number == task.run.number
+    return same_run and next_phase(now) == next_phase(task)
 
 
 def is_cutting_over(task: Task) -> bool:
