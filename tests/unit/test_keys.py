@@ -1,11 +1,10 @@
 import stat
-import subprocess
-import sys
 
 import pytest
 
 from rehost.control import keys
 from rehost.errors import BadConfiguration
+from tests.unit.races import printed_at_once
 
 
 def test_a_key_is_made_once_and_stays(tmp_path):
@@ -21,25 +20,8 @@ def test_only_the_owner_reads_the_key(tmp_path):
 
 
 def test_processes_that_start_at_once_agree_on_one_key(tmp_path):
-    program = (
-        "import sys; from pathlib import Path; from rehost.control import keys\n"
-        "sys.stdin.readline()\n"
-        "keys.load(Path(sys.argv[1])); print(Path(sys.argv[1], keys.NAME).read_text())"
-    )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, tmp_path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    read = {process.communicate()[0] for process in processes}
+    program = "keys.load(Path(sys.argv[1])); print(Path(sys.argv[1], keys.NAME).read_text())"
+    read = printed_at_once("from rehost.control import keys", program, tmp_path)
     assert len(read) == 1
     assert read == {(tmp_path / keys.NAME).read_text() + "\n"}
 

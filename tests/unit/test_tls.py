@@ -1,6 +1,4 @@
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ from cryptography.hazmat.primitives import serialization
 
 from rehost.control import keys, tls
 from rehost.errors import BadConfiguration
+from tests.unit.races import printed_at_once
 
 
 def is_pair(certificate: Path, key: Path) -> bool:
@@ -28,25 +27,9 @@ def test_a_pair_is_made_once_and_its_key_is_for_its_owner_alone(tmp_path):
 
 
 def test_services_that_start_at_once_agree_on_one_pair(tmp_path):
-    program = (
-        "import sys; from pathlib import Path; from rehost.control import tls\n"
-        "sys.stdin.readline()\n"
-        "print(tls.pin(tls.ensure_certificate(Path(sys.argv[1]), '127.0.0.1')[0]))"
-    )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, tmp_path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    assert len({process.communicate()[0] for process in processes}) == 1
+    program = "print(tls.pin(tls.ensure_certificate(Path(sys.argv[1]), '127.0.0.1')[0]))"
+    pins = printed_at_once("from rehost.control import tls", program, tmp_path)
+    assert len(pins) == 1
     assert is_pair(tmp_path / "tls.crt", tmp_path / "tls.key")
 
 
