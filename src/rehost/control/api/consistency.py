@@ -137,7 +137,7 @@ def _lines(db: sa.Connection, task: Task) -> Iterator[list[Any]]:
 
 
 def _results(db: sa.Connection, task_id: str) -> Iterator[tuple[ConsistencyResult, int]]:
-    for row in table.consistency(db, task_id, newest=1):
+    if (row := table.consistency_result(db, task_id)) is not None:
         for result in msgspec.json.decode(row.result, type=tuple[ConsistencyResult, ...]):
             yield result, row.at
 

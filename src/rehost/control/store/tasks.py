@@ -141,15 +141,15 @@ def add_consistency_result(db: sa.Connection, task_id: str, result: str) -> None
     db.execute(sa.insert(consistency_results).values(task_id=task_id, at=now_ms(), result=result))
 
 
-def consistency(db: sa.Connection, task_id: str, *, newest: int) -> Sequence[sa.Row[Any]]:
-    """The newest results of a task's consistency checks, newest first."""
+def consistency_result(db: sa.Connection, task_id: str) -> sa.Row[Any] | None:
+    """The result of a task's last consistency check; earlier versions kept older ones, too."""
     query = (
         sa.select(consistency_results)
         .where(consistency_results.c.task_id == task_id)
         .order_by(consistency_results.c.number.desc())
-        .limit(newest)
+        .limit(1)
     )
-    return db.execute(query).all()
+    return db.execute(query).one_or_none()
 
 
 def _server_id(task: Task) -> str:
